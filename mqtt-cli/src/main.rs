@@ -1,0 +1,3 @@
+//! The `mqtt` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The async loop around `mqtt-session`, written once, without a runtime.
