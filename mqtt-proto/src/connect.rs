@@ -1,0 +1,315 @@
+//! CONNECT (section 3.1).
+
+use core::fmt;
+
+use crate::error::{Cause, DecodeError, EncodeError};
+use crate::packet::Body;
+use crate::property::PropertyPlace;
+use crate::reader::Reader;
+use crate::{Codec, Frame, Properties, QoS, Role, Text, TopicName, TransmitBuf, Version};
+
+/// A client asks for a connection.
+///
+/// ```
+/// use mqtt_proto::{Codec, Connect, Packet, Text, TransmitBuf, Version};
+///
+/// let mut connect = Connect::new(Text::new("thermometer-7")?);
+/// connect.keep_alive = 60;
+/// let mut out = TransmitBuf::new();
+/// Codec::client(Version::V3_1_1).encode(&Packet::Connect(connect), &mut out)?;
+/// assert_eq!(out.len(), 27);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the specification fixes the fields"
+)]
+pub struct Connect<'a> {
+    /// Forget what an earlier connection left behind (Clean Start; Clean Session before 5.0).
+    pub clean_start: bool,
+    /// Seconds within which the client sends something; 0 turns the check off.
+    pub keep_alive: u16,
+    /// Who the client is.
+    pub client_id: Text<'a>,
+    /// What to publish if the client goes without a word.
+    pub will: Option<Will<'a>>,
+    /// Who the user is.
+    pub user_name: Option<Text<'a>>,
+    /// The secret that proves it. Never printed.
+    pub password: Option<&'a [u8]>,
+    /// 5.0 properties.
+    pub properties: Properties<'a>,
+}
+
+impl<'a> Connect<'a> {
+    /// A clean start, with nothing else asked for.
+    #[must_use]
+    pub const fn new(client_id: Text<'a>) -> Self {
+        Self {
+            clean_start: true,
+            keep_alive: 0,
+            client_id,
+            will: None,
+            user_name: None,
+            password: None,
+            properties: Properties::EMPTY,
+        }
+    }
+
+    fn flags(&self) -> u8 {
+        let will = self.will.map_or(0, |will| {
+            WILL | (will.qos.as_u8() << WILL_QOS_SHIFT) | flag(will.retain, WILL_RETAIN)
+        });
+        flag(self.clean_start, CLEAN_START)
+            | will
+            | flag(self.password.is_some(), PASSWORD)
+            | flag(self.user_name.is_some(), USER_NAME)
+    }
+}
+
+impl fmt::Debug for Connect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("clean_start", &self.clean_start)
+            .field("keep_alive", &self.keep_alive)
+            .field("client_id", &self.client_id)
+            .field("will", &self.will)
+            .field("user_name", &self.user_name)
+            .field("password", &self.password.map(|_| format_args!("(hidden)")))
+            .field("properties", &self.properties)
+            .finish()
+    }
+}
+
+/// The message that the server publishes when the client's connection ends without DISCONNECT (section 3.1.2.5).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the specification fixes the fields"
+)]
+pub struct Will<'a> {
+    /// Where.
+    pub topic: TopicName<'a>,
+    /// What; at most 65,535 bytes.
+    pub payload: &'a [u8],
+    /// How hard.
+    pub qos: QoS,
+    /// As a retained message.
+    pub retain: bool,
+    /// 5.0 properties.
+    pub properties: Properties<'a>,
+}
+
+impl<'a> Will<'a> {
+    /// A will at QoS 0, not retained.
+    #[must_use]
+    pub const fn new(topic: TopicName<'a>, payload: &'a [u8]) -> Self {
+        Self {
+            topic,
+            payload,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: Properties::EMPTY,
+        }
+    }
+
+    fn read(reader: &mut Reader<'a>, flags: u8, version: Version) -> Result<Self, DecodeError> {
+        let qos = QoS::from_u8((flags & WILL_QOS) >> WILL_QOS_SHIFT)
+            .ok_or_else(|| reader.error(Cause::WillQos))?;
+        Ok(Self {
+            properties: Properties::read(reader, version, PropertyPlace::Will, Role::Client)?,
+            topic: reader.topic_name()?,
+            payload: reader.binary()?,
+            qos,
+            retain: flags & WILL_RETAIN != 0,
+        })
+    }
+}
+
+impl fmt::Debug for Will<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Will")
+            .field("topic", &self.topic)
+            .field("payload", &format_args!("({} bytes)", self.payload.len()))
+            .field("qos", &self.qos)
+            .field("retain", &self.retain)
+            .field("properties", &self.properties)
+            .finish()
+    }
+}
+
+const RESERVED: u8 = 1;
+const CLEAN_START: u8 = 1 << 1;
+const WILL: u8 = 1 << 2;
+const WILL_QOS: u8 = 0b11 << WILL_QOS_SHIFT;
+const WILL_QOS_SHIFT: u8 = 3;
+const WILL_RETAIN: u8 = 1 << 5;
+const PASSWORD: u8 = 1 << 6;
+const USER_NAME: u8 = 1 << 7;
+
+const fn flag(set: bool, bit: u8) -> u8 {
+    if set { bit } else { 0 }
+}
+
+/// Protocol name and level.
+pub(crate) fn read_version(reader: &mut Reader<'_>) -> Result<Version, DecodeError> {
+    let start = *reader;
+    let name = reader.binary()?;
+    let level_at = *reader;
+    let level = reader.u8()?;
+    // v3[MQTT-3.1.2-1] v5[MQTT-3.1.2-1]
+    if !Version::ALL
+        .iter()
+        .any(|version| version.protocol_name() == name)
+    {
+        return Err(start.error(Cause::ProtocolName));
+    }
+    // v3[MQTT-3.1.2-2] v5[MQTT-3.1.2-2]
+    Version::from_protocol(name, level).ok_or_else(|| level_at.error(Cause::ProtocolLevel))
+}
+
+impl<'a> Body<'a> for Connect<'a> {
+    fn read(reader: &mut Reader<'a>, _: &Frame<'a>, codec: &Codec) -> Result<Self, DecodeError> {
+        let version = codec.version;
+        let start = *reader;
+        if read_version(reader)? != version {
+            return Err(start.error(Cause::ProtocolLevel));
+        }
+        let flags_at = *reader;
+        let flags = reader.u8()?;
+        check_flags(flags, version).map_err(|cause| flags_at.error(cause))?;
+        let keep_alive = reader.u16()?;
+        let properties = Properties::read(reader, version, PropertyPlace::Connect, Role::Client)?;
+        if properties.authentication_data().is_some()
+            && properties.authentication_method().is_none()
+        {
+            return Err(flags_at.error(Cause::NoAuthenticationMethod));
+        }
+        // v3[MQTT-3.1.3-1] v5[MQTT-3.1.3-1]: each field where its flag says so, in this order.
+        let client_id = reader.text()?;
+        let will = if flags & WILL != 0 {
+            Some(Will::read(reader, flags, version)?)
+        } else {
+            None
+        };
+        // In 3.1 the Remaining Length wins over the flags: a field that they announce may be missing.
+        let announced = |flag: u8, reader: &Reader<'_>| {
+            flags & flag != 0 && (version.reserved_bits_are_checked() || !reader.is_empty())
+        };
+        let user_name = if announced(USER_NAME, reader) {
+            Some(reader.text()?)
+        } else {
+            None
+        };
+        let password = if announced(PASSWORD, reader) {
+            Some(reader.binary()?)
+        } else {
+            None
+        };
+        Ok(Self {
+            clean_start: flags & CLEAN_START != 0,
+            keep_alive,
+            client_id,
+            will,
+            user_name,
+            password,
+            properties,
+        })
+    }
+
+    fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
+        let version = codec.version;
+        self.properties
+            .check(version, PropertyPlace::Connect, Role::Client)?;
+        if self.properties.authentication_data().is_some()
+            && self.properties.authentication_method().is_none()
+        {
+            return Err(Cause::NoAuthenticationMethod.into());
+        }
+        // v3[MQTT-3.1.2-22]
+        if self.password.is_some()
+            && self.user_name.is_none()
+            && !version.password_may_stand_alone()
+        {
+            return Err(Cause::PasswordWithoutUserName.into());
+        }
+        // Name, level, flags, keep alive; then the payload.
+        let mut len = field_len(version.protocol_name()).saturating_add(4);
+        len = len
+            .saturating_add(self.properties.encoded_len(version))
+            .saturating_add(field_len(self.client_id.as_bytes()));
+        if let Some(will) = &self.will {
+            will.properties
+                .check(version, PropertyPlace::Will, Role::Client)?;
+            short("will payload", will.payload)?;
+            len = len
+                .saturating_add(will.properties.encoded_len(version))
+                .saturating_add(field_len(will.topic.as_bytes()))
+                .saturating_add(field_len(will.payload));
+        }
+        if let Some(user_name) = self.user_name {
+            len = len.saturating_add(field_len(user_name.as_bytes()));
+        }
+        if let Some(password) = self.password {
+            short("password", password)?;
+            len = len.saturating_add(field_len(password));
+        }
+        Ok(len)
+    }
+
+    fn write(&self, codec: &Codec, out: &mut TransmitBuf) {
+        let version = codec.version;
+        out.put_binary(version.protocol_name());
+        out.put_u8(version.level());
+        out.put_u8(self.flags());
+        out.put_u16(self.keep_alive);
+        self.properties.write(version, out);
+        out.put_binary(self.client_id.as_bytes());
+        if let Some(will) = &self.will {
+            will.properties.write(version, out);
+            out.put_binary(will.topic.as_bytes());
+            out.put_binary(will.payload);
+        }
+        if let Some(user_name) = self.user_name {
+            out.put_binary(user_name.as_bytes());
+        }
+        if let Some(password) = self.password {
+            out.put_binary(password);
+        }
+    }
+}
+
+fn check_flags(flags: u8, version: Version) -> Result<(), Cause> {
+    if version.reserved_bits_are_checked() {
+        // v3[MQTT-3.1.2-3] v5[MQTT-3.1.2-3]
+        if flags & RESERVED != 0 {
+            return Err(Cause::ConnectReservedFlag);
+        }
+        // v3[MQTT-3.1.2-11] v3[MQTT-3.1.2-13] v3[MQTT-3.1.2-15] v5[MQTT-3.1.2-11] v5[MQTT-3.1.2-13]
+        if flags & WILL == 0 && flags & (WILL_QOS | WILL_RETAIN) != 0 {
+            return Err(Cause::WillBitsWithoutWill);
+        }
+    }
+    // v3[MQTT-3.1.2-14] v5[MQTT-3.1.2-12]
+    if flags & WILL != 0 && flags & WILL_QOS == WILL_QOS {
+        return Err(Cause::WillQos);
+    }
+    // v3[MQTT-3.1.2-22]
+    if flags & PASSWORD != 0 && flags & USER_NAME == 0 && !version.password_may_stand_alone() {
+        return Err(Cause::PasswordWithoutUserName);
+    }
+    Ok(())
+}
+
+const fn field_len(bytes: &[u8]) -> usize {
+    bytes.len().saturating_add(2)
+}
+
+fn short(field: &'static str, bytes: &[u8]) -> Result<(), EncodeError> {
+    if bytes.len() > usize::from(u16::MAX) {
+        Err(EncodeError::FieldTooLong { field })
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,169 @@
+//! The lists in SUBSCRIBE, SUBACK, UNSUBSCRIBE and UNSUBACK.
+
+use core::fmt;
+use core::hash::{Hash, Hasher};
+
+use crate::error::DecodeError;
+use crate::reader::Reader;
+use crate::{TransmitBuf, Version};
+
+/// An element of a list.
+pub(crate) trait Element<'a>: Copy {
+    fn read(reader: &mut Reader<'a>, version: Version) -> Result<Self, DecodeError>;
+    fn encoded_len(self) -> usize;
+    fn write(self, version: Version, out: &mut TransmitBuf);
+}
+
+/// A list of `T` in a packet: either decoded, and then still a checked range of bytes, or made from a slice. Neither allocates.
+///
+/// ```
+/// use mqtt_proto::{List, ReasonCode};
+///
+/// let codes = [ReasonCode::Success, ReasonCode::NotAuthorized];
+/// let list = List::from(&codes[..]);
+/// assert_eq!(list.len(), 2);
+/// assert_eq!(list.iter().last(), Some(ReasonCode::NotAuthorized));
+/// ```
+#[derive(Clone, Copy)]
+pub struct List<'a, T>(Source<'a, T>);
+
+#[derive(Clone, Copy)]
+enum Source<'a, T> {
+    Encoded {
+        bytes: &'a [u8],
+        version: Version,
+        count: usize,
+    },
+    Slice(&'a [T]),
+}
+
+impl<T> List<'_, T> {
+    /// How many elements.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self.0 {
+            Source::Encoded { count, .. } => count,
+            Source::Slice(slice) => slice.len(),
+        }
+    }
+
+    /// There are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[expect(
+    private_bounds,
+    reason = "the three element types are public, what they have in common is not"
+)]
+impl<'a, T: Element<'a>> List<'a, T> {
+    /// The elements, in order.
+    #[must_use]
+    pub fn iter(&self) -> ListIter<'a, T> {
+        ListIter(match self.0 {
+            Source::Encoded { bytes, version, .. } => Cursor::Encoded {
+                reader: Reader::new(bytes, 0),
+                version,
+            },
+            Source::Slice(slice) => Cursor::Slice(slice.iter()),
+        })
+    }
+
+    /// Reads elements up to the end of the packet, and lets `check` refuse them.
+    pub(crate) fn read(
+        reader: &mut Reader<'a>,
+        version: Version,
+        check: impl Fn(T, &Reader<'a>) -> Result<(), DecodeError>,
+    ) -> Result<Self, DecodeError> {
+        let mut count = 0_usize;
+        let bytes = reader.rest();
+        while !reader.is_empty() {
+            let start = *reader;
+            check(T::read(reader, version)?, &start)?;
+            count = count.saturating_add(1);
+        }
+        Ok(Self(Source::Encoded {
+            bytes,
+            version,
+            count,
+        }))
+    }
+
+    pub(crate) fn encoded_len(&self) -> usize {
+        match self.0 {
+            Source::Encoded { bytes, .. } => bytes.len(),
+            Source::Slice(slice) => slice.iter().fold(0, |sum: usize, element| {
+                sum.saturating_add(element.encoded_len())
+            }),
+        }
+    }
+
+    pub(crate) fn write(&self, version: Version, out: &mut TransmitBuf) {
+        for element in self.iter() {
+            element.write(version, out);
+        }
+    }
+}
+
+impl<'a, T> From<&'a [T]> for List<'a, T> {
+    fn from(slice: &'a [T]) -> Self {
+        Self(Source::Slice(slice))
+    }
+}
+
+impl<'a, T: Element<'a>> IntoIterator for &List<'a, T> {
+    type Item = T;
+    type IntoIter = ListIter<'a, T>;
+
+    fn into_iter(self) -> ListIter<'a, T> {
+        self.iter()
+    }
+}
+
+impl<'a, T: Element<'a> + PartialEq> PartialEq for List<'a, T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl<'a, T: Element<'a> + Eq> Eq for List<'a, T> {}
+
+impl<'a, T: Element<'a> + Hash> Hash for List<'a, T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_usize(self.len());
+        self.iter().for_each(|element| element.hash(state));
+    }
+}
+
+impl<'a, T: Element<'a> + fmt::Debug> fmt::Debug for List<'a, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Yields the elements of a list. Made by [`List::iter`].
+#[derive(Clone, Debug)]
+pub struct ListIter<'a, T>(Cursor<'a, T>);
+
+#[derive(Clone, Debug)]
+enum Cursor<'a, T> {
+    Encoded {
+        reader: Reader<'a>,
+        version: Version,
+    },
+    Slice(core::slice::Iter<'a, T>),
+}
+
+impl<'a, T: Element<'a>> Iterator for ListIter<'a, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        match &mut self.0 {
+            // The range was checked when it was read, so the only end is the end.
+            Cursor::Encoded { reader, version } => T::read(reader, *version).ok(),
+            Cursor::Slice(slice) => slice.next().copied(),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Validated text.
+
+use core::fmt;
+
+use crate::error::Cause;
+
+/// A string as it may stand in a packet: strict UTF-8 without U+0000, at most 65,535 bytes (5.0 section 1.5.4, 3.1.1 section 1.5.3).
+///
+/// It is held as bytes, so comparing and hashing it costs nothing more than that.
+///
+/// ```
+/// use mqtt_proto::{Cause, Text};
+///
+/// let text = Text::new("température")?;
+/// assert_eq!(text.as_str(), "température");
+/// assert_eq!(text, "température");
+/// assert_eq!(Text::new("nul\0"), Err(Cause::NulInText));
+/// # Ok::<(), Cause>(())
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text<'a>(&'a [u8]);
+
+impl<'a> Text<'a> {
+    /// The text of no characters.
+    pub const EMPTY: Self = Self(&[]);
+
+    /// Checks a string.
+    ///
+    /// # Errors
+    ///
+    /// U+0000 in it, or more than 65,535 bytes ([`Cause::PacketTooLarge`]).
+    pub fn new(text: &'a str) -> Result<Self, Cause> {
+        if text.len() > usize::from(u16::MAX) {
+            return Err(Cause::PacketTooLarge);
+        }
+        if text.as_bytes().contains(&0) {
+            return Err(Cause::NulInText);
+        }
+        Ok(Self(text.as_bytes()))
+    }
+
+    /// Checks bytes from the wire.
+    #[inline]
+    pub(crate) fn from_bytes(bytes: &'a [u8]) -> Result<Self, Cause> {
+        // Most texts are plain ASCII; this loop has no branch inside, so it runs many bytes at a time.
+        let plain = bytes
+            .iter()
+            .fold(true, |plain, &byte| plain & (byte.wrapping_sub(1) < 0x7F));
+        if plain {
+            Ok(Self(bytes))
+        } else {
+            Self::from_unusual(bytes)
+        }
+    }
+
+    #[cold]
+    fn from_unusual(bytes: &'a [u8]) -> Result<Self, Cause> {
+        // v3[MQTT-1.5.3-1] v5[MQTT-1.5.4-1]
+        let text = core::str::from_utf8(bytes).map_err(|_| Cause::InvalidUtf8)?;
+        // v3[MQTT-1.5.3-2] v5[MQTT-1.5.4-2]
+        Self::new(text)
+    }
+
+    /// As a string. Costs one pass over the bytes.
+    #[must_use]
+    pub fn as_str(self) -> &'a str {
+        // Checked when it was made; safe code has no cheaper way back.
+        core::str::from_utf8(self.0).unwrap_or_default()
+    }
+
+    /// As UTF-8 bytes. Free.
+    #[must_use]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// There are no characters in it.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A part of this text that was cut at character boundaries.
+    pub(crate) const fn part(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Text<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self == *other
+    }
+}
+
+impl<'a> TryFrom<&'a str> for Text<'a> {
+    type Error = Cause;
+
+    fn try_from(text: &'a str) -> Result<Self, Cause> {
+        Self::new(text)
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    use alloc::vec;
+
+    #[test]
+    fn ill_formed_utf8_is_refused() {
+        let table: [&[u8]; 6] = [
+            &[0xC0, 0x80],             // overlong U+0000
+            &[0xC1, 0xBF],             // overlong
+            &[0xED, 0xA0, 0x80],       // surrogate U+D800
+            &[0xF4, 0x90, 0x80, 0x80], // above U+10FFFF
+            &[0xE2, 0x82],             // truncated
+            &[0x80],                   // lone continuation
+        ];
+        for bytes in table {
+            assert_eq!(
+                Text::from_bytes(bytes),
+                Err(Cause::InvalidUtf8),
+                "{bytes:x?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nul_is_refused_wherever_it_stands() {
+        for bytes in [&[0][..], b"a\0", b"\0a", "é\0".as_bytes()] {
+            assert_eq!(Text::from_bytes(bytes), Err(Cause::NulInText));
+        }
+    }
+
+    /// v3\[MQTT-1.5.3-3\] v5\[MQTT-1.5.4-3\]
+    #[test]
+    fn a_byte_order_mark_is_a_character_like_any_other() {
+        let text = Text::from_bytes(&[0xEF, 0xBB, 0xBF, b'a']).unwrap();
+        assert_eq!(text.len(), 4);
+        assert_ne!(text, "a");
+    }
+
+    #[test]
+    fn the_longest_text_is_65535_bytes() {
+        let longest = String::from_utf8(vec![b'x'; 65_535]).unwrap();
+        assert!(Text::new(&longest).is_ok());
+        assert!(Text::new(&(longest + "x")).is_err());
+    }
+}
