@@ -69,6 +69,13 @@ impl PublishBuf {
         }
     }
 
+    /// The same message at another QoS.
+    #[must_use]
+    pub const fn with_qos(mut self, qos: QoS) -> Self {
+        self.qos = qos;
+        self
+    }
+
     /// Where it goes.
     #[must_use]
     pub fn topic(&self) -> TopicName<'_> {

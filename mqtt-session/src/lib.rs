@@ -21,3 +21,15 @@
 )]
 
 extern crate alloc;
+
+mod error;
+mod event;
+mod message;
+mod options;
+mod time;
+
+pub use error::{AnswerError, ConnectError, PublishError, RequestError, StaleAck, Violation};
+pub use event::{DisconnectCause, Disconnected, Event, Outcome, PublishId, Published, RequestId};
+pub use message::{AckToken, Message, Received};
+pub use options::{Acknowledge, Agreed, ConnectOptions, Limits, ServerOptions, WillOptions};
+pub use time::Instant;

@@ -1,0 +1,180 @@
+//! What a peer can do wrong beyond bytes, and what a caller can.
+
+use core::fmt;
+
+use mqtt_proto::{Cause, EncodeError, ReasonCode};
+
+macro_rules! violations {
+    ($( $(#[doc = $doc:literal])* $name:ident => $reason:ident, $statement:literal, $message:literal; )*) => {
+        /// A packet that is well-formed, but that the peer may not send now.
+        ///
+        /// ```
+        /// use mqtt_proto::ReasonCode;
+        /// use mqtt_session::Violation;
+        ///
+        /// let violation = Violation::ReceiveMaximumExceeded;
+        /// assert_eq!(violation.reason_code(), ReasonCode::ReceiveMaximumExceeded);
+        /// assert!(violation.to_string().ends_with(violation.statement()));
+        /// ```
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Violation {
+            $( $(#[doc = $doc])* #[doc = concat!(" (", $statement, ")")] $name, )*
+        }
+
+        impl Violation {
+            /// What to tell the peer, where its version lets us tell it anything.
+            #[must_use]
+            pub const fn reason_code(self) -> ReasonCode {
+                match self { $( Self::$name => ReasonCode::$reason, )* }
+            }
+
+            /// The statement of the specification that the peer broke.
+            #[must_use]
+            pub const fn statement(self) -> &'static str {
+                match self { $( Self::$name => $statement, )* }
+            }
+
+            const fn message(self) -> &'static str {
+                match self { $( Self::$name => $message, )* }
+            }
+        }
+    };
+}
+
+violations! {
+    /// The first packet of a connection is not CONNECT.
+    FirstPacket => ProtocolError, "v3[MQTT-3.1.0-1] v5[MQTT-3.1.0-1]", "the first packet is not connect";
+    /// A second CONNECT.
+    SecondConnect => ProtocolError, "v3[MQTT-3.1.0-2] v5[MQTT-3.1.0-2]", "a second connect";
+    /// The server sends something else before CONNACK.
+    BeforeConnAck => ProtocolError, "v3[MQTT-3.2.0-1] v5[MQTT-3.2.0-1]", "a packet before connack";
+    /// A second CONNACK.
+    SecondConnAck => ProtocolError, "v5[MQTT-3.2.0-2]", "a second connack";
+    /// The server has a session although a clean start was asked for.
+    UnexpectedSession => ProtocolError, "v3[MQTT-3.2.2-1] v5[MQTT-3.2.2-2] v5[MQTT-3.2.2-4]", "session present after a clean start";
+    /// An empty client identifier without a clean session, before 5.0.
+    EmptyClientId => ClientIdentifierNotValid, "v3[MQTT-3.1.3-7] v3[MQTT-3.1.3-8]", "empty client identifier without a clean session";
+    /// More publishes are unacknowledged than we said we take.
+    ReceiveMaximumExceeded => ReceiveMaximumExceeded, "v5[MQTT-3.3.4-7] v5[MQTT-3.3.4-9]", "receive maximum exceeded";
+    /// More bytes are unacknowledged than we hold. Older versions can't say how much that is, so this is a limit of ours.
+    UnacknowledgedBytes => QuotaExceeded, "v3 4.3", "too many unacknowledged bytes";
+    /// A Topic Alias above the maximum that we announced.
+    TopicAliasTooHigh => TopicAliasInvalid, "v5[MQTT-3.3.2-9] v5[MQTT-3.3.2-11]", "topic alias is above the maximum";
+    /// A Topic Alias that no PUBLISH has given a topic.
+    TopicAliasUnknown => ProtocolError, "v5 3.3.4", "topic alias has no topic";
+    /// A QoS above the maximum that we announced.
+    QosTooHigh => QosNotSupported, "v5[MQTT-3.2.2-11]", "qos is above the maximum";
+    /// A retained message although we announced that we keep none.
+    RetainNotAvailable => RetainNotSupported, "v5[MQTT-3.2.2-14]", "retained messages are not available";
+    /// A SUBACK or UNSUBACK that answers nothing, or with the wrong number of codes.
+    UnexpectedAnswer => ProtocolError, "v3[MQTT-3.8.4-5] v5[MQTT-3.8.4-6] v5[MQTT-3.11.3-1]", "answer does not fit a request";
+    /// DISCONNECT raises a Session Expiry Interval of 0.
+    SessionExpiryRaised => ProtocolError, "v5 3.14.2.2.2", "session expiry interval raised from zero";
+    /// AUTH, although CONNECT named no method.
+    UnexpectedAuth => ProtocolError, "v5[MQTT-4.12.0-6] v5[MQTT-4.12.0-7]", "auth without an authentication method";
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.message(), self.statement())
+    }
+}
+
+impl core::error::Error for Violation {}
+
+/// Why a connection can't be begun. The machine is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The connection before is not over.
+    #[error("already connected or connecting")]
+    NotIdle,
+    /// The options don't make a CONNECT.
+    #[error("invalid connect options: {0}")]
+    Invalid(#[from] EncodeError),
+}
+
+impl From<Cause> for ConnectError {
+    fn from(cause: Cause) -> Self {
+        Self::Invalid(cause.into())
+    }
+}
+
+/// Why a message is not accepted. Nothing has been sent or queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The queue is full: see `Limits::queued_messages_max` and `Limits::queued_bytes_max`.
+    #[error(
+        "queue is full: {messages} messages, {bytes} bytes (limits: queued_messages_max, queued_bytes_max)"
+    )]
+    QueueFull {
+        /// Messages that wait or are in flight.
+        messages: usize,
+        /// Their bytes.
+        bytes: usize,
+    },
+    /// The peer does not take packets of this size.
+    #[error(
+        "packet of {bytes} bytes is larger than the peer's maximum of {maximum} v5[MQTT-3.2.2-15]"
+    )]
+    TooLarge {
+        /// Size of the packet.
+        bytes: usize,
+        /// What the peer takes.
+        maximum: u32,
+    },
+    /// The server takes no messages at this QoS.
+    #[error("qos is above the server's maximum v5[MQTT-3.2.2-11]")]
+    QosNotSupported,
+    /// The server keeps no messages.
+    #[error("retained messages are not available v5[MQTT-3.2.2-14]")]
+    RetainNotSupported,
+    /// It has no correct form in this version.
+    #[error("invalid message: {0}")]
+    Invalid(#[from] EncodeError),
+}
+
+/// Why a subscribe, an unsubscribe or another request is not accepted. Nothing has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// There is no connection to send it on.
+    #[error("not connected")]
+    NotConnected,
+    /// Too many are unanswered: see `Limits::requests_max`.
+    #[error("too many unanswered requests (limit: requests_max)")]
+    TooMany,
+    /// The peer does not take packets of this size.
+    #[error(
+        "packet of {bytes} bytes is larger than the peer's maximum of {maximum} v5[MQTT-3.2.2-15]"
+    )]
+    TooLarge {
+        /// Size of the packet.
+        bytes: usize,
+        /// What the peer takes.
+        maximum: u32,
+    },
+    /// It has no correct form in this version.
+    #[error("invalid request: {0}")]
+    Invalid(#[from] EncodeError),
+}
+
+/// An acknowledgement that nobody waits for: its connection has ended, or it has been given already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stale acknowledgement: the connection has ended since, or it was acknowledged before")]
+#[non_exhaustive]
+pub struct StaleAck;
+
+/// A server's answer that does not fit what the client asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// No such question is open.
+    #[error("nothing to answer")]
+    NothingAsked,
+    /// It has no correct form in this version.
+    #[error("invalid answer: {0}")]
+    Invalid(#[from] EncodeError),
+}

@@ -1,0 +1,160 @@
+//! What the machines have to say.
+
+use mqtt_proto::{
+    Auth, ConnAck, Connect, DecodeError, Disconnect, ReasonCode, SubAck, Subscribe, UnsubAck,
+    Unsubscribe,
+};
+
+use crate::Received;
+use crate::error::Violation;
+
+/// Something that the host may want to know, or has to answer.
+///
+/// What comes out of `handle_input` borrows the host's input, so that nothing is copied for a message that is only looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Client: the server said yes. What was agreed is in [`Client::agreed`](crate::Client::agreed).
+    Connected(ConnAck<'a>),
+    /// Server: a client asks for a connection. Answer with [`Server::accept`](crate::Server::accept) or [`Server::refuse`](crate::Server::refuse); until then nothing else is read.
+    ConnectRequested(Connect<'a>),
+    /// A message has arrived.
+    Received(Received<'a>),
+    /// A publish is settled.
+    Published {
+        /// Which.
+        id: PublishId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// Server: a client asks for messages. Answer with [`Server::suback`](crate::Server::suback).
+    SubscribeRequested(Subscribe<'a>),
+    /// Server: a client asks for messages no longer. Answer with [`Server::unsuback`](crate::Server::unsuback).
+    UnsubscribeRequested(Unsubscribe<'a>),
+    /// Client: the server has answered a subscribe, with one code per filter.
+    Subscribed {
+        /// Which.
+        id: RequestId,
+        /// The answer.
+        suback: SubAck<'a>,
+    },
+    /// Client: the server has answered an unsubscribe.
+    Unsubscribed {
+        /// Which.
+        id: RequestId,
+        /// The answer.
+        unsuback: UnsubAck<'a>,
+    },
+    /// Client: the connection ended before the server answered a subscribe or unsubscribe; it may or may not have happened.
+    RequestLost {
+        /// Which.
+        id: RequestId,
+    },
+    /// A step of an enhanced authentication.
+    Auth(Auth<'a>),
+    /// The connection is over, or will be as soon as what is left has been sent.
+    Disconnected(Disconnected<'a>),
+}
+
+/// The end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Disconnected<'a> {
+    /// Who ended it, and why.
+    pub cause: DisconnectCause,
+    /// The packet that the peer ended it with, if it did: its reason string or server reference may help.
+    pub packet: Option<Disconnect<'a>>,
+}
+
+impl Disconnected<'_> {
+    pub(crate) const fn new(cause: DisconnectCause) -> Self {
+        Self {
+            cause,
+            packet: None,
+        }
+    }
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum DisconnectCause {
+    /// We ended it.
+    #[error("disconnected by this end: {0}")]
+    Local(ReasonCode),
+    /// The peer sent DISCONNECT.
+    #[error("disconnected by the peer: {0}")]
+    Peer(ReasonCode),
+    /// Client: the server refused the connection. Server: we did.
+    #[error("connection refused: {0}")]
+    Refused(ReasonCode),
+    /// The peer sent something that is not a packet.
+    #[error("the peer sent a malformed packet: {0}")]
+    Malformed(DecodeError),
+    /// The peer sent a packet that it may not send now.
+    #[error("the peer broke the protocol: {0}")]
+    Violation(Violation),
+    /// Nothing was heard for too long.
+    #[error("keep alive timeout v3[MQTT-3.1.2-24] v5[MQTT-3.1.2-22]")]
+    KeepAliveTimeout,
+    /// CONNECT, or the answer to it, did not come in time.
+    #[error("no connection within the connect timeout")]
+    ConnectTimeout,
+    /// The transport ended without a word.
+    #[error("the transport was closed")]
+    TransportClosed,
+}
+
+impl DisconnectCause {
+    /// The reason code that says it best.
+    #[must_use]
+    pub const fn reason_code(self) -> ReasonCode {
+        match self {
+            Self::Local(code) | Self::Peer(code) | Self::Refused(code) => code,
+            Self::Malformed(error) => error.reason_code(),
+            Self::Violation(violation) => violation.reason_code(),
+            Self::KeepAliveTimeout => ReasonCode::KeepAliveTimeout,
+            Self::ConnectTimeout | Self::TransportClosed => ReasonCode::UnspecifiedError,
+        }
+    }
+
+    /// The client left in good order, so that its will is not to be published: v3\[MQTT-3.14.4-3\] v5\[MQTT-3.14.4-3\].
+    #[must_use]
+    pub const fn drops_will(self) -> bool {
+        matches!(self, Self::Peer(ReasonCode::Success))
+    }
+}
+
+/// Names one accepted publish, until it is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublishId(pub(crate) u64);
+
+/// Names one subscribe or unsubscribe, until it is answered or lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub(crate) u64);
+
+/// What became of a publish that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there is no fourth")]
+pub enum Published {
+    /// It is on its way already, at QoS 0: nothing more will be heard of it.
+    Sent,
+    /// An [`Event::Published`] will settle it.
+    Pending(PublishId),
+}
+
+/// How a publish ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// QoS 0: it went out.
+    Sent,
+    /// QoS 1 and 2: the peer has it. The code tells whether anybody subscribes, perhaps.
+    Delivered(ReasonCode),
+    /// The peer refused it.
+    Rejected(ReasonCode),
+    /// It was too large for the peer, and has been dropped unsent: v5\[MQTT-3.1.2-25\].
+    TooLarge,
+    /// Nobody knows: the server lost the session while a QoS 2 message was in flight, so that sending it again could deliver it twice.
+    SessionLost,
+}

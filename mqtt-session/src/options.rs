@@ -1,0 +1,291 @@
+//! What the host decides beforehand.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use bytes::Bytes;
+use mqtt_proto::{PropertiesBuf, QoS, Version};
+
+/// A bound for everything that could grow.
+///
+/// ```
+/// use mqtt_session::Limits;
+///
+/// let mut limits = Limits::default();
+/// limits.queued_messages_max = 10;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Limits {
+    /// How long CONNECT, or the answer to it, may take. Default: 10 s.
+    pub connect_timeout: Duration,
+    /// Publishes at QoS 1 and 2 that may be unacknowledged by the peer; fewer if it says so (Receive Maximum). Default: 100.
+    pub in_flight_max: u16,
+    /// Outgoing messages that may wait or be in flight. Default: 1,000.
+    pub queued_messages_max: usize,
+    /// Their bytes. Default: 16 MiB.
+    pub queued_bytes_max: usize,
+    /// Encoded output up to which messages are encoded at once; above, they stay queued. Default: 64 KiB.
+    pub output_bytes_max: usize,
+    /// Bytes of messages that we have not acknowledged yet; a peer that sends more is disconnected. Default: 16 MiB.
+    pub unacknowledged_bytes_max: usize,
+    /// Client: subscribes and unsubscribes that may be unanswered. Default: 256.
+    pub requests_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            in_flight_max: 100,
+            queued_messages_max: 1_000,
+            queued_bytes_max: 16 << 20,
+            output_bytes_max: 64 << 10,
+            unacknowledged_bytes_max: 16 << 20,
+            requests_max: 256,
+        }
+    }
+}
+
+/// Who says that a message at QoS 1 or 2 has been taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Acknowledge {
+    /// The machine does, when it hands the message out.
+    #[default]
+    AtOnce,
+    /// The host does, with `acknowledge`. Until then the message counts against Receive Maximum, which is how a slow application
+    /// slows its senders down. Acknowledgements go out in the order in which the messages came.
+    Manually,
+}
+
+/// What a client asks for when it connects.
+///
+/// ```
+/// use mqtt_proto::Version;
+/// use mqtt_session::ConnectOptions;
+///
+/// let mut options = ConnectOptions::new("thermometer-7");
+/// options.version = Version::V3_1_1;
+/// options.keep_alive = 30;
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct ConnectOptions {
+    /// Default: 5.0.
+    pub version: Version,
+    /// Who the client is. Empty: the server chooses (from 3.1.1 on).
+    pub client_id: String,
+    /// Forget what an earlier connection left behind. Default: yes.
+    pub clean_start: bool,
+    /// Seconds that the session outlives its connection, `u32::MAX` for ever. 5.0 only. Default: 0.
+    pub session_expiry_interval: u32,
+    /// Seconds within which the client sends something; 0 turns the check off. Default: 60.
+    pub keep_alive: u16,
+    /// Who the user is.
+    pub user_name: Option<String>,
+    /// The secret that proves it.
+    pub password: Option<Vec<u8>>,
+    /// What the server publishes if the client goes without a word.
+    pub will: Option<WillOptions>,
+    /// Publishes at QoS 1 and 2 that we take before we acknowledge one. 5.0 only. Default: 100.
+    pub receive_maximum: u16,
+    /// The largest packet that we take, in bytes. Default: 1 MiB.
+    pub packet_bytes_max: u32,
+    /// The highest topic alias that we take. 5.0 only. Default: 0.
+    pub topic_alias_maximum: u16,
+    /// Further 5.0 properties of CONNECT.
+    pub properties: PropertiesBuf,
+    /// Who acknowledges messages.
+    pub acknowledge: Acknowledge,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl ConnectOptions {
+    /// The defaults, for this client identifier.
+    #[must_use]
+    pub fn new(client_id: impl Into<String>) -> Self {
+        Self {
+            version: Version::V5,
+            client_id: client_id.into(),
+            clean_start: true,
+            session_expiry_interval: 0,
+            keep_alive: 60,
+            user_name: None,
+            password: None,
+            will: None,
+            receive_maximum: 100,
+            packet_bytes_max: 1 << 20,
+            topic_alias_maximum: 0,
+            properties: PropertiesBuf::new(),
+            acknowledge: Acknowledge::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Hides the password.
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("version", &self.version)
+            .field("client_id", &self.client_id)
+            .field("clean_start", &self.clean_start)
+            .field("session_expiry_interval", &self.session_expiry_interval)
+            .field("keep_alive", &self.keep_alive)
+            .field("user_name", &self.user_name)
+            .field(
+                "password",
+                &self.password.as_ref().map(|_| format_args!("(hidden)")),
+            )
+            .field("will", &self.will)
+            .field("receive_maximum", &self.receive_maximum)
+            .field("packet_bytes_max", &self.packet_bytes_max)
+            .field("topic_alias_maximum", &self.topic_alias_maximum)
+            .field("properties", &self.properties)
+            .field("acknowledge", &self.acknowledge)
+            .field("limits", &self.limits)
+            .finish()
+    }
+}
+
+/// A will (section 3.1.2.5).
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct WillOptions {
+    /// Where.
+    pub topic: String,
+    /// What; at most 65,535 bytes.
+    pub payload: Bytes,
+    /// How hard. Default: QoS 0.
+    pub qos: QoS,
+    /// As a retained message. Default: no.
+    pub retain: bool,
+    /// 5.0 properties.
+    pub properties: PropertiesBuf,
+}
+
+impl WillOptions {
+    /// A will at QoS 0, not retained.
+    #[must_use]
+    pub fn new(topic: impl Into<String>, payload: impl Into<Bytes>) -> Self {
+        Self {
+            topic: topic.into(),
+            payload: payload.into(),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: PropertiesBuf::new(),
+        }
+    }
+}
+
+impl fmt::Debug for WillOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WillOptions")
+            .field("topic", &self.topic)
+            .field("payload", &format_args!("({} bytes)", self.payload.len()))
+            .field("qos", &self.qos)
+            .field("retain", &self.retain)
+            .field("properties", &self.properties)
+            .finish()
+    }
+}
+
+/// What a server offers. Everything that is announced to a 5.0 client is enforced, too.
+///
+/// ```
+/// use mqtt_session::ServerOptions;
+///
+/// let mut options = ServerOptions::default();
+/// options.receive_maximum = 20;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct ServerOptions {
+    /// Publishes at QoS 1 and 2 that we take before we acknowledge one. Default: 100.
+    pub receive_maximum: u16,
+    /// The largest packet that we take, in bytes. Default: 1 MiB.
+    pub packet_bytes_max: u32,
+    /// The highest topic alias that we take. Default: 10.
+    pub topic_alias_maximum: u16,
+    /// The keep alive, in seconds, that clients must use instead of their own.
+    pub server_keep_alive: Option<u16>,
+    /// The highest QoS that we take. Default: 2.
+    pub maximum_qos: QoS,
+    /// We keep retained messages. Default: yes.
+    pub retain_available: bool,
+    /// Subscriptions may have wildcards. Default: yes.
+    pub wildcard_subscription_available: bool,
+    /// Subscriptions may have identifiers. Default: yes.
+    pub subscription_identifier_available: bool,
+    /// Subscriptions may be shared. Default: no.
+    pub shared_subscription_available: bool,
+    /// Who acknowledges messages.
+    pub acknowledge: Acknowledge,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            receive_maximum: 100,
+            packet_bytes_max: 1 << 20,
+            topic_alias_maximum: 10,
+            server_keep_alive: None,
+            maximum_qos: QoS::ExactlyOnce,
+            retain_available: true,
+            wildcard_subscription_available: true,
+            subscription_identifier_available: true,
+            shared_subscription_available: false,
+            acknowledge: Acknowledge::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What the peer has agreed to, for one connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Agreed {
+    /// The version spoken.
+    pub version: Version,
+    /// The client identifier in use: the client's own, or the one that the server assigned.
+    pub client_id: String,
+    /// The server resumed a session.
+    pub session_present: bool,
+    /// Seconds that the session outlives the connection.
+    pub session_expiry_interval: u32,
+    /// Seconds within which the client sends something; 0: no check.
+    pub keep_alive: u16,
+    /// Publishes at QoS 1 and 2 that the peer takes before it acknowledges one.
+    pub receive_maximum: u16,
+    /// The largest packet that the peer takes, in bytes.
+    pub packet_bytes_max: u32,
+    /// The highest topic alias that the peer takes.
+    pub topic_alias_maximum: u16,
+    /// The highest QoS that the server takes.
+    pub maximum_qos: QoS,
+    /// The server keeps retained messages.
+    pub retain_available: bool,
+}
+
+impl Agreed {
+    pub(crate) const fn new(version: Version) -> Self {
+        Self {
+            version,
+            client_id: String::new(),
+            session_present: false,
+            session_expiry_interval: 0,
+            keep_alive: 0,
+            receive_maximum: u16::MAX,
+            packet_bytes_max: mqtt_proto::PACKET_BYTES_MAX,
+            topic_alias_maximum: 0,
+            maximum_qos: QoS::ExactlyOnce,
+            retain_available: true,
+        }
+    }
+}
