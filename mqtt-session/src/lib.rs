@@ -22,14 +22,24 @@
 
 extern crate alloc;
 
+mod client;
+mod connection;
 mod error;
 mod event;
 mod message;
 mod options;
+mod parts;
+mod saved;
+mod server;
 mod time;
 
+pub use client::Client;
+pub use connection::Transmit;
 pub use error::{AnswerError, ConnectError, PublishError, RequestError, StaleAck, Violation};
 pub use event::{DisconnectCause, Disconnected, Event, Outcome, PublishId, Published, RequestId};
 pub use message::{AckToken, Message, Received};
 pub use options::{Acknowledge, Agreed, ConnectOptions, Limits, ServerOptions, WillOptions};
+pub use parts::outbound::Outgoing;
+pub use saved::SessionState;
+pub use server::{Accept, Server};
 pub use time::Instant;

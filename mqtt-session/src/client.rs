@@ -1,0 +1,448 @@
+//! The client's end.
+
+use alloc::string::String;
+use core::num::{NonZeroU16, NonZeroU32};
+
+use mqtt_proto::{
+    Codec, ConnAck, Connect, Packet, PacketId, Properties, PropertiesBuf, Property, ReasonCode,
+    Subscribe, Subscription, Text, TopicFilter, TopicName, TransmitBuf, Unsubscribe, Will,
+};
+
+use crate::connection::{Announced, Connection, Fit, Handled, Phase, Transmit};
+use crate::event::DisconnectCause;
+use crate::parts::alias::InboundAliases;
+use crate::parts::requests::Question;
+use crate::{
+    AckToken, Agreed, ConnectError, ConnectOptions, Event, Instant, Message, PublishError,
+    Published, RequestError, RequestId, SessionState, StaleAck, Violation,
+};
+
+/// A client: one session, and one connection after another.
+///
+/// It never touches a socket or a clock. The host gives it bytes, the time and its wishes, and takes events, bytes and a deadline from it:
+///
+/// ```
+/// use mqtt_proto::{Codec, ConnAck, Packet, QoS, ReasonCode, TopicName, TransmitBuf, Version};
+/// use mqtt_session::{Client, ConnectOptions, Event, Instant, Message, Transmit};
+///
+/// let now = Instant::ZERO;
+/// let mut client = Client::new(ConnectOptions::new("thermometer-7"));
+///
+/// // The host has opened a transport.
+/// client.connect(now)?;
+/// let mut out = TransmitBuf::new();
+/// assert_eq!(client.poll_transmit(now, &mut out), Transmit::Ready); // CONNECT: write it
+///
+/// // The server has answered.
+/// let mut input = &[0x20, 0x03, 0x00, 0x00, 0x00][..];
+/// assert!(matches!(client.handle_input(now, &mut input), Some(Event::Connected(_))));
+/// assert!(client.handle_input(now, &mut input).is_none());
+///
+/// client.publish(now, &Message::new(TopicName::new("greetings/world")?, "hello"))?;
+/// assert_eq!(client.poll_transmit(now, &mut out), Transmit::Ready);
+/// assert_eq!(client.poll_transmit(now, &mut out), Transmit::Idle);
+/// assert_eq!(client.poll_timeout(), Some(now + core::time::Duration::from_secs(60)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Client {
+    options: ConnectOptions,
+    connection: Connection,
+    /// The identifier that a server once assigned, for the next connect: the session is kept under it.
+    assigned_client_id: Option<String>,
+}
+
+impl Client {
+    /// A client that is not connected.
+    #[must_use]
+    pub fn new(options: ConnectOptions) -> Self {
+        let codec = codec(&options);
+        let connection = Connection::new(codec, options.limits.clone(), options.acknowledge);
+        Self {
+            options,
+            connection,
+            assigned_client_id: None,
+        }
+    }
+
+    /// A client that goes on with what an earlier one left: connect it without a clean start.
+    #[must_use]
+    pub fn with_session(options: ConnectOptions, session: SessionState) -> Self {
+        let mut client = Self::new(options);
+        client.connection.session = session;
+        client
+    }
+
+    /// What it asks for.
+    #[must_use]
+    pub const fn options(&self) -> &ConnectOptions {
+        &self.options
+    }
+
+    /// What it will ask for when it connects next. The limits stay as they were.
+    pub const fn options_mut(&mut self) -> &mut ConnectOptions {
+        &mut self.options
+    }
+
+    /// There is no connection: [`connect`](Self::connect) may be called.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.connection.link.phase == Phase::Idle
+    }
+
+    /// The server has accepted the connection, and it is not over.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_open()
+    }
+
+    /// What was agreed with the server, while connected.
+    #[must_use]
+    pub fn agreed(&self) -> Option<&Agreed> {
+        self.is_connected().then_some(&self.connection.link.agreed)
+    }
+
+    /// Publishes that are not settled.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.connection.session.pending()
+    }
+
+    /// What has outlived the connections so far, and will outlive the present one.
+    #[must_use]
+    pub const fn session(&self) -> &SessionState {
+        &self.connection.session
+    }
+
+    /// Begins a connection on a transport that the host has just opened.
+    ///
+    /// # Errors
+    ///
+    /// The connection before is not over, or the options don't make a CONNECT.
+    pub fn connect(&mut self, now: Instant) -> Result<(), ConnectError> {
+        if !self.is_idle() {
+            return Err(ConnectError::NotIdle);
+        }
+        let mut hello = TransmitBuf::new();
+        self.encode_connect(&mut hello)?;
+        self.connection
+            .begin(now, Phase::AwaitConnAck, codec(&self.options));
+        let link = &mut self.connection.link;
+        link.aliases = InboundAliases::new(self.options.topic_alias_maximum);
+        if self.options.version.has_receive_maximum() {
+            link.announced = Announced {
+                receive_maximum: self.options.receive_maximum.max(1),
+                ..link.announced
+            };
+        }
+        self.connection.send(&mut hello);
+        Ok(())
+    }
+
+    fn encode_connect(&self, out: &mut TransmitBuf) -> Result<(), ConnectError> {
+        let options = &self.options;
+        let client_id = self
+            .assigned_client_id
+            .as_ref()
+            .filter(|_| options.client_id.is_empty())
+            .unwrap_or(&options.client_id);
+        let properties = connect_properties(options)?;
+        let mut connect = Connect::new(Text::new(client_id)?);
+        connect.clean_start = options.clean_start;
+        connect.keep_alive = options.keep_alive;
+        connect.user_name = options.user_name.as_deref().map(Text::new).transpose()?;
+        connect.password = options.password.as_deref();
+        connect.properties = properties.as_properties();
+        if let Some(will) = &options.will {
+            connect.will = Some(Will {
+                topic: TopicName::new(&will.topic)?,
+                payload: &will.payload,
+                qos: will.qos,
+                retain: will.retain,
+                properties: will.properties.as_properties(),
+            });
+        }
+        codec(options).encode(&Packet::Connect(connect), out)?;
+        Ok(())
+    }
+
+    /// Takes packets from the front of `input` until one has something to say.
+    ///
+    /// `None`: nothing complete is left, or what is left must wait ([`wants_input`](Self::wants_input) tells which). The host keeps what is not consumed and
+    /// offers it again, with more behind it.
+    pub fn handle_input<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Option<Event<'b>> {
+        loop {
+            let handled = match self.connection.next_frame(now, input) {
+                Ok(Some(frame)) => self
+                    .connection
+                    .decode(&frame)
+                    .and_then(|packet| self.handle_packet(now, packet, frame.as_bytes().len())),
+                Ok(None) => return None,
+                Err(cause) => Err(cause),
+            };
+            match handled {
+                Ok(Some(event)) => return Some(event),
+                Ok(None) => {}
+                Err(cause) => {
+                    *input = &[];
+                    return Some(self.connection.fail(cause));
+                }
+            }
+        }
+    }
+
+    fn handle_packet<'b>(&mut self, now: Instant, packet: Packet<'b>, bytes: usize) -> Handled<'b> {
+        let connection = &mut self.connection;
+        if !connection.is_open() {
+            return match packet {
+                Packet::ConnAck(connack) => self.handle_connack(now, connack),
+                // v3[MQTT-3.2.0-1] v5[MQTT-3.2.0-1]
+                _ => Err(DisconnectCause::Violation(Violation::BeforeConnAck)),
+            };
+        }
+        match packet {
+            Packet::SubAck(suback) => {
+                let codes = suback.reason_codes.len();
+                let id = answered(connection.link.requests.answer(
+                    suback.packet_id,
+                    Question::Subscribe,
+                    Some(codes),
+                ))?;
+                Ok(Some(Event::Subscribed { id, suback }))
+            }
+            Packet::UnsubAck(unsuback) => {
+                let codes = connection
+                    .version()
+                    .unsuback_carries_reasons()
+                    .then(|| unsuback.reason_codes.len());
+                let id = answered(connection.link.requests.answer(
+                    unsuback.packet_id,
+                    Question::Unsubscribe,
+                    codes,
+                ))?;
+                Ok(Some(Event::Unsubscribed { id, unsuback }))
+            }
+            Packet::PingResp => {
+                connection.link.keep_alive.answered();
+                Ok(None)
+            }
+            packet => connection.handle_packet(packet, bytes),
+        }
+    }
+
+    fn handle_connack<'b>(&mut self, now: Instant, connack: ConnAck<'b>) -> Handled<'b> {
+        if connack.reason_code.is_failure() {
+            return Err(DisconnectCause::Refused(connack.reason_code));
+        }
+        // v5[MQTT-3.2.2-4]; a client that does not ask for a clean start has said that it can go on with any session.
+        if connack.session_present && self.options.clean_start {
+            return Err(DisconnectCause::Violation(Violation::UnexpectedSession));
+        }
+        let given = &connack.properties;
+        if let Some(id) = given.assigned_client_identifier() {
+            self.assigned_client_id = Some(id.as_str().into());
+        }
+        let version = self.options.version;
+        let own_expiry = if version.has_session_expiry() {
+            self.options.session_expiry_interval
+        } else {
+            0
+        };
+        let agreed = &mut self.connection.link.agreed;
+        agreed.client_id = self
+            .assigned_client_id
+            .clone()
+            .filter(|_| self.options.client_id.is_empty())
+            .unwrap_or_else(|| self.options.client_id.clone());
+        agreed.session_present = connack.session_present;
+        agreed.session_expiry_interval = given.session_expiry_interval().unwrap_or(own_expiry);
+        // v5[MQTT-3.1.2-21] v5[MQTT-3.2.2-21]
+        agreed.keep_alive = given.server_keep_alive().unwrap_or(self.options.keep_alive);
+        agreed.receive_maximum = given.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
+        agreed.packet_bytes_max = given
+            .maximum_packet_size()
+            .map_or(agreed.packet_bytes_max, NonZeroU32::get);
+        agreed.topic_alias_maximum = given.topic_alias_maximum().unwrap_or(0);
+        agreed.maximum_qos = given.maximum_qos().unwrap_or(agreed.maximum_qos);
+        agreed.retain_available = given.retain_available().unwrap_or(true);
+        self.connection.open(now);
+        Ok(Some(Event::Connected(connack)))
+    }
+
+    /// Time has passed. Early or repeated calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.connection.handle_timeout(now);
+    }
+
+    /// The transport is gone. What outlives the connection waits for the next one.
+    pub fn handle_closed(&mut self, _: Instant) {
+        self.connection.handle_closed();
+    }
+
+    /// What there is to say that no input caused.
+    pub fn poll_event(&mut self) -> Option<Event<'static>> {
+        self.connection.poll_event()
+    }
+
+    /// Appends what there is to send to `out`: about [`Limits::output_bytes_max`](crate::Limits::output_bytes_max) at most, so write it before asking again.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut TransmitBuf) -> Transmit {
+        self.connection.poll_transmit(now, out)
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.connection.poll_timeout()
+    }
+
+    /// Input would be handled now. If not, the peer does not read what we owe it; write first.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        self.connection.wants_input()
+    }
+
+    /// Publishes a message. Without a connection it waits for one.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, or the message is none that this server takes. It has not been accepted then.
+    pub fn publish(
+        &mut self,
+        _: Instant,
+        message: &Message<'_>,
+    ) -> Result<Published, PublishError> {
+        self.connection.publish(message)
+    }
+
+    /// Asks for messages. The answer is an [`Event::Subscribed`], or [`Event::RequestLost`] if the connection ends before.
+    ///
+    /// # Errors
+    ///
+    /// There is no connection, too many requests are open, or this is no SUBSCRIBE.
+    pub fn subscribe(
+        &mut self,
+        _: Instant,
+        subscriptions: &[Subscription<'_>],
+        properties: Properties<'_>,
+    ) -> Result<RequestId, RequestError> {
+        self.request(Question::Subscribe, subscriptions.len(), |packet_id| {
+            Packet::Subscribe(Subscribe {
+                packet_id,
+                properties,
+                subscriptions: subscriptions.into(),
+            })
+        })
+    }
+
+    /// Asks for messages no longer. The answer is an [`Event::Unsubscribed`], or [`Event::RequestLost`] if the connection ends before.
+    ///
+    /// # Errors
+    ///
+    /// There is no connection, too many requests are open, or this is no UNSUBSCRIBE.
+    pub fn unsubscribe(
+        &mut self,
+        _: Instant,
+        filters: &[TopicFilter<'_>],
+        properties: Properties<'_>,
+    ) -> Result<RequestId, RequestError> {
+        self.request(Question::Unsubscribe, filters.len(), |packet_id| {
+            Packet::Unsubscribe(Unsubscribe {
+                packet_id,
+                properties,
+                filters: filters.into(),
+            })
+        })
+    }
+
+    fn request<'p>(
+        &mut self,
+        question: Question,
+        filters: usize,
+        packet: impl FnOnce(PacketId) -> Packet<'p>,
+    ) -> Result<RequestId, RequestError> {
+        let connection = &mut self.connection;
+        if !connection.is_open() {
+            return Err(RequestError::NotConnected);
+        }
+        if connection.link.requests.len() >= connection.limits().requests_max {
+            return Err(RequestError::TooMany);
+        }
+        let packet_id = connection.allocate().ok_or(RequestError::TooMany)?;
+        let packet = packet(packet_id);
+        if let Fit::TooLarge { bytes, maximum } = connection.measure(&packet)? {
+            return Err(RequestError::TooLarge { bytes, maximum });
+        }
+        connection.try_answer(&packet)?;
+        let id = RequestId(connection.session.take_number());
+        connection
+            .link
+            .requests
+            .open(packet_id, id, question, filters);
+        Ok(id)
+    }
+
+    /// Says that a message has been taken, or why not (5.0; older versions can't say). Acknowledgements go out in the order in which the messages came.
+    ///
+    /// # Errors
+    ///
+    /// The connection that brought the message has ended, so that it will come again, or it was acknowledged before.
+    pub fn acknowledge(
+        &mut self,
+        _: Instant,
+        token: AckToken,
+        reason_code: ReasonCode,
+    ) -> Result<(), StaleAck> {
+        self.connection.take(token, reason_code)
+    }
+
+    /// Ends the connection in good order: DISCONNECT, then close.
+    ///
+    /// # Errors
+    ///
+    /// There is no connection, or this is no DISCONNECT that a client may send.
+    pub fn disconnect(
+        &mut self,
+        _: Instant,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), RequestError> {
+        if !self.is_connected() {
+            return Err(RequestError::NotConnected);
+        }
+        Ok(self.connection.disconnect(reason_code, properties)?)
+    }
+}
+
+fn codec(options: &ConnectOptions) -> Codec {
+    let mut codec = Codec::client(options.version);
+    codec.packet_bytes_max = options.packet_bytes_max;
+    codec
+}
+
+fn answered(id: Option<RequestId>) -> Result<RequestId, DisconnectCause> {
+    id.ok_or(DisconnectCause::Violation(Violation::UnexpectedAnswer))
+}
+
+/// The properties of CONNECT that are options of their own, and the others. Before 5.0 there are none.
+fn connect_properties(options: &ConnectOptions) -> Result<PropertiesBuf, ConnectError> {
+    let mut properties = options.properties.clone();
+    if options.version.has_properties() {
+        if options.session_expiry_interval > 0 {
+            properties.push(Property::SessionExpiryInterval(
+                options.session_expiry_interval,
+            ))?;
+        }
+        if let Some(maximum) =
+            NonZeroU16::new(options.receive_maximum).filter(|maximum| maximum.get() < u16::MAX)
+        {
+            properties.push(Property::ReceiveMaximum(maximum))?;
+        }
+        if let Some(maximum) = NonZeroU32::new(options.packet_bytes_max) {
+            properties.push(Property::MaximumPacketSize(maximum))?;
+        }
+        if options.topic_alias_maximum > 0 {
+            properties.push(Property::TopicAliasMaximum(options.topic_alias_maximum))?;
+        }
+    }
+    Ok(properties)
+}

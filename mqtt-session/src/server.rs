@@ -1,0 +1,566 @@
+//! The server's end of one connection.
+
+use core::num::{NonZeroU16, NonZeroU32};
+
+use mqtt_proto::{
+    Cause, Codec, ConnAck, Connect, DecodeError, Disconnect, Frame, Packet, PacketId, PacketType,
+    Properties, PropertiesBuf, Property, ReasonCode, SubAck, Text, TransmitBuf, UnsubAck, Version,
+};
+
+use crate::connection::{Announced, Connection, Handled, Phase, Transmit};
+use crate::event::DisconnectCause;
+use crate::parts::alias::InboundAliases;
+use crate::parts::outbound::Outgoing;
+use crate::{
+    AckToken, Agreed, AnswerError, Event, Instant, Message, PublishError, Published, ServerOptions,
+    SessionState, StaleAck, Violation,
+};
+
+/// One connection of a server, from CONNECT to the end. It knows the rules between two ends; who may do what, and who gets which message, is the broker's business.
+///
+/// ```
+/// use mqtt_proto::{Codec, Connect, Packet, Text, TransmitBuf, Version};
+/// use mqtt_session::{Accept, Event, Instant, Server, ServerOptions, SessionState, Transmit};
+///
+/// let now = Instant::ZERO;
+/// let mut server = Server::new(now, ServerOptions::default());
+///
+/// let mut input = &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, 1, b'a'][..];
+/// let Some(Event::ConnectRequested(connect)) = server.handle_input(now, &mut input) else { panic!() };
+/// assert_eq!(connect.client_id, "a");
+/// server.accept(now, SessionState::default(), &Accept::new("a"))?;
+///
+/// let mut out = TransmitBuf::new();
+/// assert_eq!(server.poll_transmit(now, &mut out), Transmit::Ready);
+/// assert_eq!(out.slices().next(), Some(&[0x20, 2, 0, 0][..]));
+/// # Ok::<(), mqtt_session::AnswerError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Server {
+    options: ServerOptions,
+    connection: Connection,
+    /// The client asked for a clean start.
+    clean_start: bool,
+    /// The client left it to us to name it.
+    nameless: bool,
+}
+
+/// The answer to a CONNECT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Accept<'a> {
+    /// The session given to [`Server::accept`] is one that the client had before.
+    pub session_present: bool,
+    /// The client's identifier. Where the client left it empty it is announced as assigned.
+    pub client_id: &'a str,
+    /// Seconds that the session outlives the connection; `None`: what the client asked for.
+    pub session_expiry_interval: Option<u32>,
+    /// Further 5.0 properties.
+    pub properties: Properties<'a>,
+}
+
+impl<'a> Accept<'a> {
+    /// Welcome, with a new session.
+    #[must_use]
+    pub const fn new(client_id: &'a str) -> Self {
+        Self {
+            session_present: false,
+            client_id,
+            session_expiry_interval: None,
+            properties: Properties::EMPTY,
+        }
+    }
+}
+
+impl Server {
+    /// The end of a transport that was just accepted. A CONNECT must come within [`Limits::connect_timeout`](crate::Limits::connect_timeout).
+    #[must_use]
+    pub fn new(now: Instant, options: ServerOptions) -> Self {
+        let codec = codec(&options, Version::V5);
+        let mut connection = Connection::new(codec, options.limits.clone(), options.acknowledge);
+        connection.begin(now, Phase::AwaitConnect, codec);
+        Self {
+            options,
+            connection,
+            clean_start: true,
+            nameless: false,
+        }
+    }
+
+    /// The version that the client speaks, once CONNECT has come.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.connection.version()
+    }
+
+    /// The client was accepted, and the connection is not over.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_open()
+    }
+
+    /// What was agreed with the client, while connected.
+    #[must_use]
+    pub fn agreed(&self) -> Option<&Agreed> {
+        self.is_connected().then_some(&self.connection.link.agreed)
+    }
+
+    /// Publishes that are not settled.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.connection.session.pending()
+    }
+
+    /// What outlives the connection, for the next one of the same client. Leaves an empty session behind.
+    pub fn take_session(&mut self) -> SessionState {
+        self.connection.session.outbound.uncount();
+        core::mem::take(&mut self.connection.session)
+    }
+
+    /// Takes packets from the front of `input` until one has something to say.
+    ///
+    /// `None`: nothing complete is left, or what is left must wait ([`wants_input`](Self::wants_input) tells which): for an answer of the host to
+    /// [`Event::ConnectRequested`], or for the peer to read what we owe it.
+    pub fn handle_input<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Option<Event<'b>> {
+        loop {
+            let handled = match self.connection.next_frame(now, input) {
+                Ok(Some(frame)) => self.handle_frame(&frame),
+                Ok(None) => return None,
+                Err(cause) => Err(cause),
+            };
+            match handled {
+                Ok(Some(event)) => return Some(event),
+                Ok(None) => {}
+                Err(cause) => {
+                    *input = &[];
+                    return Some(self.connection.fail(cause));
+                }
+            }
+        }
+    }
+
+    fn handle_frame<'b>(&mut self, frame: &Frame<'b>) -> Handled<'b> {
+        if self.connection.link.phase == Phase::AwaitConnect {
+            return self.handle_first(frame);
+        }
+        match self.connection.decode(frame)? {
+            // v3[MQTT-3.8.4-1] v5[MQTT-3.8.4-1]: the host answers.
+            Packet::Subscribe(subscribe) => Ok(Some(Event::SubscribeRequested(subscribe))),
+            Packet::Unsubscribe(unsubscribe) => Ok(Some(Event::UnsubscribeRequested(unsubscribe))),
+            Packet::PingReq => {
+                // v3[MQTT-3.12.4-1] v5[MQTT-3.12.4-1]
+                self.connection.answer(&Packet::PingResp);
+                Ok(None)
+            }
+            Packet::Disconnect(disconnect) => self.handle_disconnect(disconnect),
+            packet => self
+                .connection
+                .handle_packet(packet, frame.as_bytes().len()),
+        }
+    }
+
+    /// The first packet must be a CONNECT that makes sense.
+    fn handle_first<'b>(&mut self, frame: &Frame<'b>) -> Handled<'b> {
+        // v3[MQTT-3.1.0-1] v5[MQTT-3.1.0-1]
+        if frame.packet_type() != PacketType::Connect {
+            return Err(DisconnectCause::Violation(Violation::FirstPacket));
+        }
+        let version = match frame.connect_version() {
+            Ok(version) => version,
+            Err(error) => return self.refuse_version(frame, error),
+        };
+        self.connection.link.codec.version = version;
+        match self.connection.decode(frame) {
+            Ok(Packet::Connect(connect)) => self.handle_connect(connect),
+            Ok(_) => Err(DisconnectCause::Violation(Violation::FirstPacket)),
+            // A 5.0 client is told what was wrong with its CONNECT; older ones are not: v3[MQTT-3.1.4-1]
+            Err(cause) if version.has_properties() => self.refuse_with(cause.reason_code(), cause),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    fn handle_connect<'b>(&mut self, connect: Connect<'b>) -> Handled<'b> {
+        let version = self.version();
+        self.nameless = connect.client_id.is_empty();
+        self.clean_start = connect.clean_start;
+        // v3[MQTT-3.1.3-7] v3[MQTT-3.1.3-8]
+        let may_be_nameless = version.server_assigns_client_id()
+            || (version.client_id_may_be_empty() && connect.clean_start);
+        if self.nameless && !may_be_nameless {
+            return self.refuse_with(
+                ReasonCode::ClientIdentifierNotValid,
+                DisconnectCause::Violation(Violation::EmptyClientId),
+            );
+        }
+        let asked = &connect.properties;
+        let link = &mut self.connection.link;
+        link.problem_information = asked.request_problem_information().unwrap_or(true);
+        let agreed = &mut link.agreed;
+        agreed.version = version;
+        agreed.keep_alive = connect.keep_alive;
+        agreed.session_expiry_interval = if version.has_session_expiry() {
+            asked.session_expiry_interval().unwrap_or(0)
+        } else if connect.clean_start {
+            0
+        } else {
+            u32::MAX
+        };
+        agreed.receive_maximum = asked.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
+        agreed.packet_bytes_max = asked
+            .maximum_packet_size()
+            .map_or(agreed.packet_bytes_max, NonZeroU32::get);
+        agreed.topic_alias_maximum = asked.topic_alias_maximum().unwrap_or(0);
+        // A will beyond what we offer: v5[MQTT-3.2.2-12] v5[MQTT-3.2.2-13]
+        if let Some(will) = &connect.will {
+            if will.qos > self.options.maximum_qos {
+                return self.refuse_with(
+                    ReasonCode::QosNotSupported,
+                    DisconnectCause::Violation(Violation::QosTooHigh),
+                );
+            }
+            if will.retain && !self.options.retain_available {
+                return self.refuse_with(
+                    ReasonCode::RetainNotSupported,
+                    DisconnectCause::Violation(Violation::RetainNotAvailable),
+                );
+            }
+        }
+        self.connection.link.phase = Phase::DueConnAck;
+        Ok(Some(Event::ConnectRequested(connect)))
+    }
+
+    fn handle_disconnect<'b>(&mut self, disconnect: Disconnect<'b>) -> Handled<'b> {
+        let agreed = &mut self.connection.link.agreed;
+        if let Some(interval) = disconnect.properties.session_expiry_interval() {
+            // v5 3.14.2.2.2
+            if interval > 0 && agreed.session_expiry_interval == 0 {
+                return Err(DisconnectCause::Violation(Violation::SessionExpiryRaised));
+            }
+            agreed.session_expiry_interval = interval;
+        }
+        self.connection
+            .handle_packet(Packet::Disconnect(disconnect), 0)
+    }
+
+    /// Seconds that the session outlives the connection, also when that is over: DISCONNECT may have changed it.
+    #[must_use]
+    pub const fn session_expiry_interval(&self) -> u32 {
+        self.connection.link.agreed.session_expiry_interval
+    }
+
+    /// Accepts the client, with the session that it had before, or a new one.
+    ///
+    /// # Errors
+    ///
+    /// No client has asked, or the answer is no CONNACK.
+    pub fn accept(
+        &mut self,
+        now: Instant,
+        session: SessionState,
+        answer: &Accept<'_>,
+    ) -> Result<(), AnswerError> {
+        if self.connection.link.phase != Phase::DueConnAck {
+            return Err(AnswerError::NothingAsked);
+        }
+        let version = self.version();
+        let link = &mut self.connection.link;
+        let asked_expiry = link.agreed.session_expiry_interval;
+        let asked_keep_alive = link.agreed.keep_alive;
+        let properties = self.connack_properties(answer, asked_expiry)?;
+        let connack = ConnAck {
+            // v5[MQTT-3.2.2-2]
+            session_present: answer.session_present
+                && !self.clean_start
+                && version.has_session_present(),
+            reason_code: ReasonCode::Success,
+            properties: properties.as_properties(),
+        };
+        self.connection.try_answer(&Packet::ConnAck(connack))?;
+        let link = &mut self.connection.link;
+        link.agreed.client_id = answer.client_id.into();
+        link.agreed.session_present = answer.session_present && !self.clean_start;
+        if version.has_session_expiry() {
+            link.agreed.session_expiry_interval =
+                answer.session_expiry_interval.unwrap_or(asked_expiry);
+        }
+        // Older clients can't be told of another one. v5[MQTT-3.2.2-21] v5[MQTT-3.2.2-22]
+        let server_keep_alive = self
+            .options
+            .server_keep_alive
+            .filter(|_| version.has_properties());
+        link.agreed.keep_alive = server_keep_alive.unwrap_or(asked_keep_alive);
+        link.aliases = InboundAliases::new(self.options.topic_alias_maximum);
+        link.announced = Announced {
+            receive_maximum: if version.has_receive_maximum() {
+                self.options.receive_maximum.max(1)
+            } else {
+                u16::MAX
+            },
+            maximum_qos: self.options.maximum_qos,
+            retain_available: self.options.retain_available,
+        };
+        self.connection.session = session;
+        self.connection.open(now);
+        Ok(())
+    }
+
+    /// All that is announced, so that it can be enforced.
+    fn connack_properties(
+        &self,
+        answer: &Accept<'_>,
+        asked_expiry: u32,
+    ) -> Result<PropertiesBuf, AnswerError> {
+        let mut properties = PropertiesBuf::from(answer.properties);
+        if !self.version().has_properties() {
+            return Ok(properties);
+        }
+        let options = &self.options;
+        let mut push = |property| {
+            properties
+                .push(property)
+                .map_err(|cause| AnswerError::Invalid(cause.into()))
+        };
+        if let Some(interval) = answer
+            .session_expiry_interval
+            .filter(|&interval| interval != asked_expiry)
+        {
+            push(Property::SessionExpiryInterval(interval))?;
+        }
+        if let Some(maximum) =
+            NonZeroU16::new(options.receive_maximum).filter(|maximum| maximum.get() < u16::MAX)
+        {
+            push(Property::ReceiveMaximum(maximum))?;
+        }
+        if options.maximum_qos < mqtt_proto::QoS::ExactlyOnce {
+            push(Property::MaximumQos(options.maximum_qos))?;
+        }
+        if let Some(maximum) = NonZeroU32::new(options.packet_bytes_max)
+            .filter(|maximum| maximum.get() < mqtt_proto::PACKET_BYTES_MAX)
+        {
+            push(Property::MaximumPacketSize(maximum))?;
+        }
+        if options.topic_alias_maximum > 0 {
+            push(Property::TopicAliasMaximum(options.topic_alias_maximum))?;
+        }
+        if let Some(seconds) = options.server_keep_alive {
+            push(Property::ServerKeepAlive(seconds))?;
+        }
+        // v5[MQTT-3.2.2-16]
+        if self.nameless {
+            let client_id =
+                Text::new(answer.client_id).map_err(|cause| AnswerError::Invalid(cause.into()))?;
+            push(Property::AssignedClientIdentifier(client_id))?;
+        }
+        let offers = [
+            (options.retain_available, Property::RetainAvailable(false)),
+            (
+                options.wildcard_subscription_available,
+                Property::WildcardSubscriptionAvailable(false),
+            ),
+            (
+                options.subscription_identifier_available,
+                Property::SubscriptionIdentifierAvailable(false),
+            ),
+            (
+                options.shared_subscription_available,
+                Property::SharedSubscriptionAvailable(false),
+            ),
+        ];
+        offers
+            .into_iter()
+            .filter(|(available, _)| !available)
+            .try_for_each(|(_, property)| push(property))?;
+        Ok(properties)
+    }
+
+    /// Refuses the client: CONNACK with `reason_code`, where its version has a code for that, then close.
+    pub fn refuse(&mut self, _: Instant, reason_code: ReasonCode) {
+        if self.connection.link.phase == Phase::DueConnAck {
+            self.send_refusal(reason_code);
+            let event = self.connection.fail(DisconnectCause::Refused(reason_code));
+            self.connection.push_event(event);
+        }
+    }
+
+    fn refuse_with<'b>(&mut self, reason_code: ReasonCode, cause: DisconnectCause) -> Handled<'b> {
+        self.send_refusal(reason_code);
+        Err(cause)
+    }
+
+    /// CONNACK with a code, or nothing where there is none: v3\[MQTT-3.2.2-6\].
+    fn send_refusal(&mut self, reason_code: ReasonCode) {
+        // An error here only means that the peer is not told.
+        let _ = self
+            .connection
+            .try_answer(&Packet::ConnAck(ConnAck::new(reason_code)));
+    }
+
+    /// Protocol name or level are none that we speak. The answer is in the form that the client may understand: v3\[MQTT-3.1.2-2\] v5\[MQTT-3.1.2-2\].
+    fn refuse_version<'b>(&mut self, frame: &Frame<'b>, error: DecodeError) -> Handled<'b> {
+        if error.cause() == Cause::ProtocolLevel {
+            let level = frame.as_bytes().get(error.offset() as usize).copied();
+            if level.is_some_and(|level| level < Version::V5.level()) {
+                self.connection.link.codec.version = Version::V3_1_1;
+            }
+            self.send_refusal(ReasonCode::UnsupportedProtocolVersion);
+        }
+        Err(DisconnectCause::Malformed(error))
+    }
+
+    /// Time has passed. Early or repeated calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.connection.handle_timeout(now);
+    }
+
+    /// The transport is gone.
+    pub fn handle_closed(&mut self, _: Instant) {
+        self.connection.handle_closed();
+    }
+
+    /// What there is to say that no input caused.
+    pub fn poll_event(&mut self) -> Option<Event<'static>> {
+        self.connection.poll_event()
+    }
+
+    /// Appends what there is to send to `out`: about [`Limits::output_bytes_max`](crate::Limits::output_bytes_max) at most, so write it before asking again.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut TransmitBuf) -> Transmit {
+        self.connection.poll_transmit(now, out)
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.connection.poll_timeout()
+    }
+
+    /// Input would be handled now.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        self.connection.wants_input()
+    }
+
+    /// Publishes a message to the client.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, or the message is none that this client takes. It has not been accepted then.
+    pub fn publish(
+        &mut self,
+        _: Instant,
+        message: &Message<'_>,
+    ) -> Result<Published, PublishError> {
+        self.connection.publish(message)
+    }
+
+    /// Publishes a message that is kept already, perhaps for many clients.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`publish`](Self::publish).
+    pub fn deliver(&mut self, _: Instant, outgoing: Outgoing) -> Result<Published, PublishError> {
+        self.connection.deliver(outgoing)
+    }
+
+    /// Answers [`Event::SubscribeRequested`], with one code per filter in their order: v5\[MQTT-3.8.4-6\].
+    ///
+    /// # Errors
+    ///
+    /// There is no connection, or this is no SUBACK. Before 5.0 every refusal is sent as 0x80.
+    pub fn suback(
+        &mut self,
+        _: Instant,
+        packet_id: PacketId,
+        reason_codes: &[ReasonCode],
+        properties: Properties<'_>,
+    ) -> Result<(), AnswerError> {
+        let version = self.version();
+        let properties = self.if_wanted(properties);
+        let reason_codes: alloc::vec::Vec<_> = reason_codes
+            .iter()
+            .map(|code| code.for_suback(version))
+            .collect();
+        self.answer(&Packet::SubAck(SubAck {
+            packet_id,
+            properties,
+            reason_codes: reason_codes[..].into(),
+        }))
+    }
+
+    /// Answers [`Event::UnsubscribeRequested`], with one code per filter in their order. Before 5.0 no codes are sent.
+    ///
+    /// # Errors
+    ///
+    /// There is no connection, or this is no UNSUBACK.
+    pub fn unsuback(
+        &mut self,
+        _: Instant,
+        packet_id: PacketId,
+        reason_codes: &[ReasonCode],
+        properties: Properties<'_>,
+    ) -> Result<(), AnswerError> {
+        let reason_codes = if self.version().unsuback_carries_reasons() {
+            reason_codes
+        } else {
+            &[]
+        };
+        let properties = self.if_wanted(properties);
+        self.answer(&Packet::UnsubAck(UnsubAck {
+            packet_id,
+            properties,
+            reason_codes: reason_codes.into(),
+        }))
+    }
+
+    /// Properties of an acknowledgement: v5\[MQTT-3.1.2-29\].
+    const fn if_wanted<'p>(&self, properties: Properties<'p>) -> Properties<'p> {
+        if self.connection.link.problem_information {
+            properties
+        } else {
+            Properties::EMPTY
+        }
+    }
+
+    fn answer(&mut self, packet: &Packet<'_>) -> Result<(), AnswerError> {
+        if !self.is_connected() {
+            return Err(AnswerError::NothingAsked);
+        }
+        Ok(self.connection.try_answer(packet)?)
+    }
+
+    /// Says that a message has been taken, or why not (5.0; older versions can't say). Acknowledgements go out in the order in which the messages came.
+    ///
+    /// # Errors
+    ///
+    /// The connection that brought the message has ended, or it was acknowledged before.
+    pub fn acknowledge(
+        &mut self,
+        _: Instant,
+        token: AckToken,
+        reason_code: ReasonCode,
+    ) -> Result<(), StaleAck> {
+        self.connection.take(token, reason_code)
+    }
+
+    /// Ends the connection: DISCONNECT (5.0; older versions have none for servers), then close.
+    ///
+    /// # Errors
+    ///
+    /// There is no connection, or this is no DISCONNECT that a server may send.
+    pub fn disconnect(
+        &mut self,
+        _: Instant,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), AnswerError> {
+        if !self.is_connected() {
+            return Err(AnswerError::NothingAsked);
+        }
+        Ok(self.connection.disconnect(reason_code, properties)?)
+    }
+}
+
+fn codec(options: &ServerOptions, version: Version) -> Codec {
+    let mut codec = Codec::server(version);
+    codec.packet_bytes_max = options.packet_bytes_max;
+    codec
+}
