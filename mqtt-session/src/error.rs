@@ -164,7 +164,7 @@ pub enum RequestError {
 /// An acknowledgement that nobody waits for: its connection has ended, or it has been given already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("stale acknowledgement: the connection has ended since, or it was acknowledged before")]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
 pub struct StaleAck;
 
 /// A server's answer that does not fit what the client asked.

@@ -1,0 +1,181 @@
+//! What outlives a connection.
+
+mod support;
+
+use mqtt_proto::{QoS, ReasonCode, Version};
+use mqtt_session::{Outcome, Published, ServerOptions};
+use support::{Pair, Said, VERSIONS, message};
+
+/// v3\[MQTT-4.4.0-1\] v5\[MQTT-4.4.0-1\] v3\[MQTT-3.3.1-1\] v5\[MQTT-3.3.1-1\] v3\[MQTT-4.6.0-1\] v5\[MQTT-4.6.0-1\]
+#[test]
+fn unacknowledged_publishes_are_sent_again_in_order_and_marked() {
+    for version in VERSIONS {
+        let mut pair = Pair::persistent(version);
+        for (payload, qos) in [
+            ("1", QoS::AtLeastOnce),
+            ("2", QoS::ExactlyOnce),
+            ("3", QoS::AtLeastOnce),
+        ] {
+            pair.publish("a", payload, qos);
+        }
+        pair.transmit();
+        pair.cut();
+        pair.trace.clear();
+        pair.publish("a", "4", QoS::AtLeastOnce);
+        pair.connect();
+        assert_eq!(
+            pair.trace[2..6],
+            [
+                "C Publish 1 dup",
+                "C Publish 2 dup",
+                "C Publish 3 dup",
+                "C Publish 4"
+            ]
+        );
+        assert_eq!(pair.server_received(), ["1", "2", "3", "4"]);
+        assert_eq!(pair.client.pending(), 0);
+    }
+}
+
+/// v3\[MQTT-4.3.3-1\] v5\[MQTT-4.3.3-6\]
+#[test]
+fn after_pubrec_only_the_pubrel_is_sent_again() {
+    for version in VERSIONS {
+        let mut pair = Pair::persistent(version);
+        let Published::Pending(id) = pair.publish("a", "1", QoS::ExactlyOnce) else {
+            panic!()
+        };
+        pair.step();
+        pair.step();
+        assert_eq!(
+            pair.trace,
+            ["C Publish 1", "S PubRec 1"],
+            "the client has just read PUBREC"
+        );
+        pair.cut();
+        pair.forget_what_was_said();
+        pair.connect();
+        assert_eq!(pair.trace[2..], ["C PubRel 1", "S PubComp 1"]);
+        assert!(pair.server_received().is_empty());
+        assert!(pair.client_said.contains(&Said::Published(
+            id,
+            Outcome::Delivered(ReasonCode::Success)
+        )));
+    }
+}
+
+/// Cut at every step of a QoS 2 flow, the message arrives exactly once.
+#[test]
+fn qos_2_survives_a_cut_at_every_step() {
+    for version in VERSIONS {
+        for from_server in [false, true] {
+            for steps in 0..6 {
+                let mut pair = Pair::persistent(version);
+                if from_server {
+                    pair.server
+                        .publish(pair.now, &message("a", "once", QoS::ExactlyOnce))
+                        .unwrap();
+                } else {
+                    pair.publish("a", "once", QoS::ExactlyOnce);
+                }
+                for step in 0..steps {
+                    match step % 3 {
+                        0 => pair.transmit(),
+                        1 => pair.server_reads(),
+                        _ => pair.client_reads(),
+                    }
+                }
+                pair.cut();
+                pair.connect();
+                let received = if from_server {
+                    pair.client_received()
+                } else {
+                    pair.server_received()
+                };
+                assert_eq!(
+                    received,
+                    ["once"],
+                    "{version} from_server={from_server} cut after {steps}"
+                );
+                assert_eq!((pair.client.pending(), pair.server.pending()), (0, 0));
+            }
+        }
+    }
+}
+
+/// v5\[MQTT-3.2.2-5\]
+#[test]
+fn when_the_server_forgot_qos_1_goes_out_as_new_and_qos_2_is_settled_as_unknown() {
+    for version in VERSIONS {
+        let mut pair = Pair::persistent(version);
+        let Published::Pending(first) = pair.publish("a", "1", QoS::AtLeastOnce) else {
+            panic!()
+        };
+        let Published::Pending(second) = pair.publish("a", "2", QoS::ExactlyOnce) else {
+            panic!()
+        };
+        pair.transmit();
+        pair.cut();
+        pair.kept = None;
+        pair.forget_what_was_said();
+        pair.connect();
+        assert!(
+            pair.trace
+                .iter()
+                .any(|line| line.starts_with("C Publish") && !line.ends_with("dup"))
+        );
+        assert_eq!(pair.server_received(), ["1"]);
+        assert!(pair.client_said.contains(&Said::Published(
+            first,
+            Outcome::Delivered(ReasonCode::Success)
+        )));
+        assert!(
+            pair.client_said
+                .contains(&Said::Published(second, Outcome::SessionLost))
+        );
+        assert_eq!(pair.client.pending(), 0);
+    }
+}
+
+/// v5: Receive Maximum may be smaller on the new connection.
+#[test]
+fn what_is_sent_again_obeys_the_window_of_the_new_connection() {
+    let mut pair = Pair::persistent(Version::V5);
+    for payload in ["1", "2", "3"] {
+        pair.publish("a", payload, QoS::AtLeastOnce);
+    }
+    pair.transmit();
+    pair.cut();
+    pair.server_options = ServerOptions::default();
+    pair.server_options.receive_maximum = 1;
+    pair.trace.clear();
+    pair.connect();
+    assert_eq!(
+        pair.trace[2..],
+        [
+            "C Publish 1 dup",
+            "S PubAck 1",
+            "C Publish 2 dup",
+            "S PubAck 2",
+            "C Publish 3 dup",
+            "S PubAck 3"
+        ]
+    );
+}
+
+#[test]
+fn a_request_without_an_answer_is_lost_with_its_connection() {
+    let mut pair = Pair::persistent(Version::V5);
+    pair.subscribe("a", QoS::AtMostOnce);
+    pair.transmit();
+    pair.cut();
+    assert!(pair.client_said.contains(&Said::RequestLost));
+    pair.connect();
+    pair.forget_what_was_said();
+    pair.subscribe("a", QoS::AtMostOnce);
+    pair.drive();
+    assert_eq!(
+        pair.client_said,
+        [Said::Subscribed(vec![ReasonCode::Success])]
+    );
+}
