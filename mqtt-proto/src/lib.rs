@@ -104,7 +104,7 @@ pub use qos::QoS;
 pub use reason::ReasonCode;
 pub use subscribe::{RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions};
 pub use text::Text;
-pub use topic::{TopicFilter, TopicName, TopicNameBuf};
+pub use topic::{TopicFilter, TopicFilterBuf, TopicName, TopicNameBuf};
 pub use unsubscribe::{UnsubAck, Unsubscribe};
 pub use varint::VARINT_MAX;
 pub use version::{Role, Version};

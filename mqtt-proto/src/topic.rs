@@ -229,6 +229,32 @@ impl<'a> TopicFilter<'a> {
     }
 }
 
+/// A topic filter that owns its bytes. Clones share them.
+///
+/// ```
+/// use mqtt_proto::{TopicFilter, TopicFilterBuf};
+///
+/// let kept = TopicFilterBuf::from(TopicFilter::new("a/+")?);
+/// assert_eq!(kept.as_filter(), "a/+");
+/// # Ok::<(), mqtt_proto::Cause>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicFilterBuf(Bytes);
+
+impl TopicFilterBuf {
+    /// The filter.
+    #[must_use]
+    pub fn as_filter(&self) -> TopicFilter<'_> {
+        TopicFilter(Text::part(&self.0))
+    }
+}
+
+impl From<TopicFilter<'_>> for TopicFilterBuf {
+    fn from(filter: TopicFilter<'_>) -> Self {
+        Self(Bytes::copy_from_slice(filter.as_bytes()))
+    }
+}
+
 macro_rules! text_impls {
     ($name:ident) => {
         impl PartialEq<str> for $name<'_> {
