@@ -124,14 +124,29 @@ impl TransmitBuf {
             count = count.saturating_sub(taken);
             self.shared_bytes = self.shared_bytes.saturating_sub(taken);
             if !front.bytes.is_empty() {
-                return;
+                break;
             }
             self.shared.pop_front();
         }
         self.sent = self.sent.saturating_add(count).min(self.copied.len());
         if self.shared.is_empty() && self.sent == self.copied.len() {
             self.clear();
+        } else {
+            self.forget_sent();
         }
+    }
+
+    /// Drops the sent bytes once they are the larger part, or a buffer that never runs empty would grow for ever. A sent byte pays for
+    /// at most one that is moved.
+    fn forget_sent(&mut self) {
+        if self.sent <= self.copied.len() / 2 {
+            return;
+        }
+        self.copied.drain(..self.sent);
+        for segment in &mut self.shared {
+            segment.at = segment.at.saturating_sub(self.sent);
+        }
+        self.sent = 0;
     }
 
     /// Drops what has not been sent.
@@ -256,6 +271,25 @@ mod tests {
         out.advance(usize::MAX);
         assert!(out.is_empty());
         assert_eq!(out, TransmitBuf::new());
+    }
+
+    #[test]
+    fn a_buffer_that_never_runs_empty_does_not_grow() {
+        let mut out = TransmitBuf::new();
+        let (mut put, mut sent) = (0, 0);
+        while put < 1_000_000 {
+            out.put_slice(&[1; 60]);
+            out.put_bytes(Bytes::from_static(&[2; 40]));
+            put += 100;
+            let count = (put - sent) / 2;
+            out.advance(count);
+            sent += count;
+            assert_eq!(out.len(), put - sent);
+            assert!(
+                out.copied.len() < 1000 && out.shared.len() < 10,
+                "after {put} bytes"
+            );
+        }
     }
 
     #[test]
