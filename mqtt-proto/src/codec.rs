@@ -1,5 +1,7 @@
 //! Packets to bytes and back, for one version and one end.
 
+use bytes::Bytes;
+
 use crate::error::{Cause, DecodeError, EncodeError};
 use crate::header::PacketType;
 use crate::packet::Body;
@@ -176,7 +178,7 @@ impl Codec {
     pub fn encode(&self, packet: &Packet<'_>, out: &mut TransmitBuf) -> Result<(), EncodeError> {
         let remaining = self.remaining_len(packet)?;
         let by_reference = match packet {
-            Packet::Publish(publish) => publish.payload.bytes_by_reference(),
+            Packet::Publish(publish) => publish.payload.by_reference().map_or(0, Bytes::len),
             _ => 0,
         };
         out.reserve(remaining.saturating_sub(by_reference).saturating_add(5));

@@ -142,12 +142,9 @@ impl<'a> Payload<'a> {
         self.shared
     }
 
-    /// How many bytes an encoder will not copy.
-    pub(crate) fn bytes_by_reference(&self) -> usize {
-        self.shared
-            .map_or(0, Bytes::len)
-            .max(SHARED_BYTES_MIN)
-            .saturating_sub(SHARED_BYTES_MIN)
+    /// What an encoder will not copy.
+    pub(crate) fn by_reference(&self) -> Option<&'a Bytes> {
+        self.shared.filter(|bytes| bytes.len() >= SHARED_BYTES_MIN)
     }
 }
 

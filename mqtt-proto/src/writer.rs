@@ -216,9 +216,9 @@ impl TransmitBuf {
     }
 
     pub(crate) fn put_payload(&mut self, payload: Payload<'_>) {
-        match payload.shared() {
-            Some(bytes) if bytes.len() >= SHARED_BYTES_MIN => self.put_bytes(bytes.clone()),
-            _ => self.put_slice(&payload),
+        match payload.by_reference() {
+            Some(bytes) => self.put_bytes(bytes.clone()),
+            None => self.put_slice(&payload),
         }
     }
 }
