@@ -53,7 +53,8 @@ impl PacketBuf {
     ///
     /// Not a packet that `codec` takes.
     pub fn copy(codec: Codec, frame: &Frame<'_>) -> Result<Self, DecodeError> {
-        codec.decode_frame(frame)?;
+        // Not `decode_frame`: a frame may have been cut under a larger limit than the codec's, which `packet` would not take.
+        codec.decode(&mut frame.as_bytes())?;
         Ok(Self {
             bytes: Bytes::copy_from_slice(frame.as_bytes()),
             codec,
