@@ -2,13 +2,15 @@
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+use core::fmt;
+
 use crate::error::{Cause, DecodeError};
 use crate::header::FixedHeader;
 use crate::reader::Reader;
 use crate::{PACKET_BYTES_MAX, PacketType, Version};
 
 /// One packet's bytes, complete but not decoded: [`Codec::decode_frame`](crate::Codec::decode_frame) does that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
     bytes: &'a [u8],
     header: FixedHeader,
@@ -92,6 +94,18 @@ impl<'a> Frame<'a> {
             return Err(DecodeError::new(Cause::WrongDirection, 0));
         }
         crate::connect::read_version(&mut self.body())
+    }
+}
+
+/// Not the bytes: there may be secrets among them.
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Frame({:?}, {} bytes)",
+            self.packet_type(),
+            self.bytes.len()
+        )
     }
 }
 

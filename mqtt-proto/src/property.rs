@@ -79,7 +79,7 @@ macro_rules! properties {
         /// assert_eq!(properties.as_properties().iter().count(), 2);
         /// # Ok::<(), Cause>(())
         /// ```
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Property<'a> {
             $( $(#[doc = $doc])* #[doc = concat!(" (identifier `", stringify!($id), "`)")] $name($value), )*
@@ -102,6 +102,16 @@ macro_rules! properties {
 
             fn write(self, out: &mut Vec<u8>) -> Result<(), Cause> {
                 match self { $( Self::$name(value) => Value::write(value, out), )* }
+            }
+        }
+
+        /// Authentication Data is a secret, and not shown.
+        impl fmt::Debug for Property<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                if let Self::AuthenticationData(data) = self {
+                    return write!(f, "AuthenticationData({} bytes)", data.len());
+                }
+                match self { $( Self::$name(value) => f.debug_tuple(stringify!($name)).field(value).finish(), )* }
             }
         }
 
@@ -413,16 +423,7 @@ impl core::hash::Hash for Properties<'_> {
 
 impl fmt::Debug for Properties<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut list = f.debug_list();
-        for property in self.iter() {
-            match property {
-                Property::AuthenticationData(data) => {
-                    list.entry(&format_args!("AuthenticationData({} bytes)", data.len()))
-                }
-                property => list.entry(&property),
-            };
-        }
-        list.finish()
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

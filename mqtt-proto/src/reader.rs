@@ -2,11 +2,13 @@
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+use core::fmt;
+
 use crate::error::{Cause, DecodeError};
 use crate::{PacketId, Text, TopicName, varint};
 
 /// A cursor over the bytes of one packet, or of one property section in it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
     /// Offset in the packet of the byte behind `rest`.
@@ -145,5 +147,12 @@ impl<'a> Reader<'a> {
     pub(crate) fn topic_name(&mut self) -> Result<TopicName<'a>, DecodeError> {
         let start = *self;
         TopicName::from_bytes(self.binary()?).map_err(|cause| start.error(cause))
+    }
+}
+
+/// Not the bytes: there may be secrets among them.
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reader({} bytes before {})", self.rest.len(), self.end)
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::{Buf, Bytes};
 
@@ -27,7 +28,7 @@ pub const SHARED_BYTES_MIN: usize = 4096;
 /// out.advance(100_002);
 /// assert_eq!(out.slices().map(<[u8]>::len).collect::<Vec<_>>(), [2, 4]);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct TransmitBuf {
     copied: Vec<u8>,
     /// Bytes of `copied` already sent.
@@ -38,7 +39,7 @@ pub struct TransmitBuf {
 }
 
 /// Bytes by reference, to be sent when `copied` has been sent up to `at`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Shared {
     at: usize,
     bytes: Bytes,
@@ -220,6 +221,18 @@ impl TransmitBuf {
             Some(bytes) => self.put_bytes(bytes.clone()),
             None => self.put_slice(&payload),
         }
+    }
+}
+
+/// Not the bytes: there may be secrets among them.
+impl fmt::Debug for TransmitBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "TransmitBuf({} bytes in {} slices)",
+            self.len(),
+            self.slices().count()
+        )
     }
 }
 
