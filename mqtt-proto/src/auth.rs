@@ -54,9 +54,10 @@ impl<'a> Body<'a> for Auth<'a> {
         let reason_code = ReasonCode::from_u8(reader.u8()?)
             .filter(|code| code.is_allowed(ReasonPlace::Auth, sender))
             .ok_or_else(|| start.error(Cause::ReasonCode))?;
+        let properties_at = *reader;
         let properties = Properties::read(reader, codec.version, PropertyPlace::Auth, sender)?;
         if properties.authentication_method().is_none() {
-            return Err(start.error(Cause::NoAuthenticationMethod));
+            return Err(properties_at.error(Cause::NoAuthenticationMethod));
         }
         Ok(Self {
             reason_code,

@@ -172,19 +172,20 @@ pub(crate) fn read_version(reader: &mut Reader<'_>) -> Result<Version, DecodeErr
 impl<'a> Body<'a> for Connect<'a> {
     fn read(reader: &mut Reader<'a>, _: &Frame<'a>, codec: &Codec) -> Result<Self, DecodeError> {
         let version = codec.version;
-        let start = *reader;
         if read_version(reader)? != version {
-            return Err(start.error(Cause::ProtocolLevel));
+            let level_at = reader.offset().saturating_sub(1);
+            return Err(DecodeError::new(Cause::ProtocolLevel, level_at));
         }
         let flags_at = *reader;
         let flags = reader.u8()?;
         check_flags(flags, version).map_err(|cause| flags_at.error(cause))?;
         let keep_alive = reader.u16()?;
+        let properties_at = *reader;
         let properties = Properties::read(reader, version, PropertyPlace::Connect, Role::Client)?;
         if properties.authentication_data().is_some()
             && properties.authentication_method().is_none()
         {
-            return Err(flags_at.error(Cause::NoAuthenticationMethod));
+            return Err(properties_at.error(Cause::NoAuthenticationMethod));
         }
         // v3[MQTT-3.1.3-1] v5[MQTT-3.1.3-1]: each field where its flag says so, in this order.
         let client_id = reader.text()?;

@@ -68,6 +68,8 @@ causes! {
     InvalidUtf8 => MalformedPacket, "v3[MQTT-1.5.3-1] v5[MQTT-1.5.4-1]", "text is not valid utf-8";
     /// A text contains U+0000.
     NulInText => MalformedPacket, "v3[MQTT-1.5.3-2] v5[MQTT-1.5.4-2]", "text contains u+0000";
+    /// A text or binary data is longer than its two-byte length can say. No bytes on the wire have this fault, only values to be encoded.
+    FieldTooLong => MalformedPacket, "v3[MQTT-4.7.3-3] v5[MQTT-4.7.3-3] v5 1.5.4, v5 1.5.6", "text or binary data is longer than 65,535 bytes";
     /// A packet identifier is 0.
     PacketIdZero => ProtocolError, "v3[MQTT-2.3.1-1] v5[MQTT-2.2.1-3]", "packet identifier is zero";
     /// The protocol name in CONNECT is unknown.
@@ -91,7 +93,7 @@ causes! {
     /// PUBLISH at QoS 0 with DUP.
     DupAtQos0 => MalformedPacket, "v3[MQTT-3.3.1-2] v5[MQTT-3.3.1-2]", "dup is set on a qos 0 publish";
     /// A topic name contains `+` or `#`.
-    WildcardInTopicName => MalformedPacket, "v3[MQTT-4.7.1-1] v3[MQTT-3.3.2-2] v5[MQTT-4.7.0-1] v5[MQTT-3.3.2-2]", "topic name contains a wildcard";
+    WildcardInTopicName => MalformedPacket, "v3[MQTT-4.7.1-1] v3[MQTT-3.3.2-2] v5[MQTT-4.7.0-1] v5[MQTT-3.3.2-2] v5[MQTT-3.3.2-14]", "topic name contains a wildcard";
     /// A topic name or filter is empty where it may not be.
     EmptyTopic => ProtocolError, "v3[MQTT-4.7.3-1] v5[MQTT-4.7.3-1]", "topic name or filter is empty";
     /// A wildcard in a topic filter does not fill its level, or `#` is not last.
@@ -118,6 +120,8 @@ causes! {
     MisplacedProperty => MalformedPacket, "v5 2.2.2.2", "property is not for this packet";
     /// A Subscription Identifier in a client's PUBLISH.
     SubscriptionIdFromClient => ProtocolError, "v5[MQTT-3.3.4-6]", "subscription identifier in a publish from a client";
+    /// A Session Expiry Interval in a server's DISCONNECT.
+    SessionExpiryFromServer => ProtocolError, "v5[MQTT-3.14.2-2]", "session expiry interval in a disconnect from a server";
     /// A property that may stand once stands twice.
     RepeatedProperty => ProtocolError, "v5 2.2.2.2", "property is repeated";
     /// A property value outside its range.

@@ -206,6 +206,7 @@ properties! {
 
 const USER_PROPERTY: u8 = 0x26;
 const SUBSCRIPTION_IDENTIFIER: u8 = 0x0B;
+const SESSION_EXPIRY_INTERVAL: u8 = 0x11;
 /// In the set of identifiers present: there is more than one Subscription Identifier.
 const SUBSCRIPTION_IDENTIFIERS: u64 = 1 << 63;
 
@@ -560,6 +561,8 @@ fn misplaced(id: u8, places: u16, bit: u16) -> Cause {
         Cause::UnknownProperty
     } else if id == SUBSCRIPTION_IDENTIFIER && bit == PUBLISH_C {
         Cause::SubscriptionIdFromClient
+    } else if id == SESSION_EXPIRY_INTERVAL && bit == DISCONNECT_S {
+        Cause::SessionExpiryFromServer
     } else {
         Cause::MisplacedProperty
     }
@@ -709,7 +712,7 @@ impl<'a> Value<'a> for &'a [u8] {
     }
 
     fn write(self, out: &mut Vec<u8>) -> Result<(), Cause> {
-        let length = u16::try_from(self.len()).map_err(|_| Cause::PropertyValue)?;
+        let length = u16::try_from(self.len()).map_err(|_| Cause::FieldTooLong)?;
         length.write(out)?;
         out.extend_from_slice(self);
         Ok(())
@@ -896,7 +899,7 @@ mod tests {
         let long = alloc::vec![0; 65_536];
         assert_eq!(
             properties.push(Property::CorrelationData(&long)),
-            Err(Cause::PropertyValue)
+            Err(Cause::FieldTooLong)
         );
         assert!(properties.is_empty());
         assert_eq!(

@@ -28,10 +28,10 @@ impl<'a> Text<'a> {
     ///
     /// # Errors
     ///
-    /// U+0000 in it, or more than 65,535 bytes ([`Cause::PacketTooLarge`]).
+    /// U+0000 in it, or more than 65,535 bytes: v3\[MQTT-4.7.3-3\] v5\[MQTT-4.7.3-3\].
     pub fn new(text: &'a str) -> Result<Self, Cause> {
         if text.len() > usize::from(u16::MAX) {
-            return Err(Cause::PacketTooLarge);
+            return Err(Cause::FieldTooLong);
         }
         if text.as_bytes().contains(&0) {
             return Err(Cause::NulInText);
@@ -168,6 +168,6 @@ mod tests {
     fn the_longest_text_is_65535_bytes() {
         let longest = String::from_utf8(vec![b'x'; 65_535]).unwrap();
         assert!(Text::new(&longest).is_ok());
-        assert!(Text::new(&(longest + "x")).is_err());
+        assert_eq!(Text::new(&(longest + "x")), Err(Cause::FieldTooLong));
     }
 }
