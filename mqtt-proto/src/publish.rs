@@ -227,8 +227,8 @@ impl<'a> Body<'a> for Publish<'a> {
         let qos =
             QoS::from_u8((flags >> 1) & 0b11).ok_or(DecodeError::new(Cause::PublishQos, 0))?;
         let dup = flags & DUP != 0;
-        // v3[MQTT-3.3.1-2] v5[MQTT-3.3.1-2]
-        if dup && qos == QoS::AtMostOnce && codec.version.reserved_bits_are_checked() {
+        // v3[MQTT-3.3.1-2] v5[MQTT-3.3.1-2]; in 3.1, too, DUP belongs to QoS above 0.
+        if dup && qos == QoS::AtMostOnce {
             return Err(DecodeError::new(Cause::DupAtQos0, 0));
         }
         let start = *reader;
