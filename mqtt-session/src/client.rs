@@ -4,8 +4,8 @@ use alloc::string::String;
 use core::num::{NonZeroU16, NonZeroU32};
 
 use mqtt_proto::{
-    Codec, ConnAck, Connect, Packet, PacketId, Properties, PropertiesBuf, Property, ReasonCode,
-    Subscribe, Subscription, Text, TopicFilter, TopicName, TransmitBuf, Unsubscribe, Will,
+    Codec, ConnAck, Connect, Packet, PacketId, Properties, PropertiesBuf, Property, ReasonCode, Subscribe,
+    Subscription, Text, TopicFilter, TopicName, TransmitBuf, Unsubscribe, Will,
 };
 
 use crate::connection::{Announced, Connection, Fit, Handled, Phase, Transmit};
@@ -13,8 +13,8 @@ use crate::event::DisconnectCause;
 use crate::parts::alias::InboundAliases;
 use crate::parts::requests::Question;
 use crate::{
-    AckToken, Agreed, ConnectError, ConnectOptions, Event, Instant, Message, PublishError,
-    Published, RequestError, RequestId, SessionState, StaleAck, Violation,
+    AckToken, Agreed, ConnectError, ConnectOptions, Event, Instant, Message, PublishError, Published, RequestError,
+    RequestId, SessionState, StaleAck, Violation,
 };
 
 /// A client: one session, and one connection after another.
@@ -58,11 +58,7 @@ impl Client {
     pub fn new(options: ConnectOptions) -> Self {
         let codec = codec(&options);
         let connection = Connection::new(codec, options.limits.clone(), options.acknowledge);
-        Self {
-            options,
-            connection,
-            assigned_client_id: None,
-        }
+        Self { options, connection, assigned_client_id: None }
     }
 
     /// A client that goes on with what an earlier one left: connect it without a clean start.
@@ -125,15 +121,11 @@ impl Client {
         }
         let mut hello = TransmitBuf::new();
         self.encode_connect(&mut hello)?;
-        self.connection
-            .begin(now, Phase::AwaitConnAck, codec(&self.options));
+        self.connection.begin(now, Phase::AwaitConnAck, codec(&self.options));
         let link = &mut self.connection.link;
         link.aliases = InboundAliases::new(self.options.topic_alias_maximum);
         if self.options.version.has_receive_maximum() {
-            link.announced = Announced {
-                receive_maximum: self.options.receive_maximum.max(1),
-                ..link.announced
-            };
+            link.announced = Announced { receive_maximum: self.options.receive_maximum.max(1), ..link.announced };
         }
         self.connection.send(&mut hello);
         Ok(())
@@ -141,11 +133,8 @@ impl Client {
 
     fn encode_connect(&self, out: &mut TransmitBuf) -> Result<(), ConnectError> {
         let options = &self.options;
-        let client_id = self
-            .assigned_client_id
-            .as_ref()
-            .filter(|_| options.client_id.is_empty())
-            .unwrap_or(&options.client_id);
+        let client_id =
+            self.assigned_client_id.as_ref().filter(|_| options.client_id.is_empty()).unwrap_or(&options.client_id);
         let properties = connect_properties(options)?;
         let mut connect = Connect::new(Text::new(client_id)?);
         connect.clean_start = options.clean_start;
@@ -203,23 +192,12 @@ impl Client {
         match packet {
             Packet::SubAck(suback) => {
                 let codes = suback.reason_codes.len();
-                let id = answered(connection.link.requests.answer(
-                    suback.packet_id,
-                    Question::Subscribe,
-                    Some(codes),
-                ))?;
+                let id = answered(connection.link.requests.answer(suback.packet_id, Question::Subscribe, Some(codes)))?;
                 Ok(Some(Event::Subscribed { id, suback }))
             }
             Packet::UnsubAck(unsuback) => {
-                let codes = connection
-                    .version()
-                    .unsuback_carries_reasons()
-                    .then(|| unsuback.reason_codes.len());
-                let id = answered(connection.link.requests.answer(
-                    unsuback.packet_id,
-                    Question::Unsubscribe,
-                    codes,
-                ))?;
+                let codes = connection.version().unsuback_carries_reasons().then(|| unsuback.reason_codes.len());
+                let id = answered(connection.link.requests.answer(unsuback.packet_id, Question::Unsubscribe, codes))?;
                 Ok(Some(Event::Unsubscribed { id, unsuback }))
             }
             Packet::PingResp => {
@@ -243,11 +221,7 @@ impl Client {
             self.assigned_client_id = Some(id.as_str().into());
         }
         let version = self.options.version;
-        let own_expiry = if version.has_session_expiry() {
-            self.options.session_expiry_interval
-        } else {
-            0
-        };
+        let own_expiry = if version.has_session_expiry() { self.options.session_expiry_interval } else { 0 };
         let agreed = &mut self.connection.link.agreed;
         agreed.client_id = self
             .assigned_client_id
@@ -259,9 +233,7 @@ impl Client {
         // v5[MQTT-3.1.2-21] v5[MQTT-3.2.2-21]
         agreed.keep_alive = given.server_keep_alive().unwrap_or(self.options.keep_alive);
         agreed.receive_maximum = given.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
-        agreed.packet_bytes_max = given
-            .maximum_packet_size()
-            .map_or(agreed.packet_bytes_max, NonZeroU32::get);
+        agreed.packet_bytes_max = given.maximum_packet_size().map_or(agreed.packet_bytes_max, NonZeroU32::get);
         agreed.topic_alias_maximum = given.topic_alias_maximum().unwrap_or(0);
         agreed.maximum_qos = given.maximum_qos().unwrap_or(agreed.maximum_qos);
         agreed.retain_available = given.retain_available().unwrap_or(true);
@@ -306,11 +278,7 @@ impl Client {
     /// # Errors
     ///
     /// The queue is full, or the message is none that this server takes. It has not been accepted then.
-    pub fn publish(
-        &mut self,
-        _: Instant,
-        message: &Message<'_>,
-    ) -> Result<Published, PublishError> {
+    pub fn publish(&mut self, _: Instant, message: &Message<'_>) -> Result<Published, PublishError> {
         self.connection.publish(message)
     }
 
@@ -326,11 +294,7 @@ impl Client {
         properties: Properties<'_>,
     ) -> Result<RequestId, RequestError> {
         self.request(Question::Subscribe, subscriptions.len(), |packet_id| {
-            Packet::Subscribe(Subscribe {
-                packet_id,
-                properties,
-                subscriptions: subscriptions.into(),
-            })
+            Packet::Subscribe(Subscribe { packet_id, properties, subscriptions: subscriptions.into() })
         })
     }
 
@@ -346,11 +310,7 @@ impl Client {
         properties: Properties<'_>,
     ) -> Result<RequestId, RequestError> {
         self.request(Question::Unsubscribe, filters.len(), |packet_id| {
-            Packet::Unsubscribe(Unsubscribe {
-                packet_id,
-                properties,
-                filters: filters.into(),
-            })
+            Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters: filters.into() })
         })
     }
 
@@ -374,10 +334,7 @@ impl Client {
         }
         connection.try_answer(&packet)?;
         let id = RequestId(connection.session.take_number());
-        connection
-            .link
-            .requests
-            .open(packet_id, id, question, filters);
+        connection.link.requests.open(packet_id, id, question, filters);
         Ok(id)
     }
 
@@ -386,12 +343,7 @@ impl Client {
     /// # Errors
     ///
     /// The connection that brought the message has ended, so that it will come again, or it was acknowledged before.
-    pub fn acknowledge(
-        &mut self,
-        _: Instant,
-        token: AckToken,
-        reason_code: ReasonCode,
-    ) -> Result<(), StaleAck> {
+    pub fn acknowledge(&mut self, _: Instant, token: AckToken, reason_code: ReasonCode) -> Result<(), StaleAck> {
         self.connection.take(token, reason_code)
     }
 
@@ -428,13 +380,9 @@ fn connect_properties(options: &ConnectOptions) -> Result<PropertiesBuf, Connect
     let mut properties = options.properties.clone();
     if options.version.has_properties() {
         if options.session_expiry_interval > 0 {
-            properties.push(Property::SessionExpiryInterval(
-                options.session_expiry_interval,
-            ))?;
+            properties.push(Property::SessionExpiryInterval(options.session_expiry_interval))?;
         }
-        if let Some(maximum) =
-            NonZeroU16::new(options.receive_maximum).filter(|maximum| maximum.get() < u16::MAX)
-        {
+        if let Some(maximum) = NonZeroU16::new(options.receive_maximum).filter(|maximum| maximum.get() < u16::MAX) {
             properties.push(Property::ReceiveMaximum(maximum))?;
         }
         if let Some(maximum) = NonZeroU32::new(options.packet_bytes_max) {

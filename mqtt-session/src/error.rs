@@ -106,9 +106,7 @@ impl From<Cause> for ConnectError {
 #[non_exhaustive]
 pub enum PublishError {
     /// The queue is full: see `Limits::queued_messages_max` and `Limits::queued_bytes_max`.
-    #[error(
-        "queue is full: {messages} messages, {bytes} bytes (limits: queued_messages_max, queued_bytes_max)"
-    )]
+    #[error("queue is full: {messages} messages, {bytes} bytes (limits: queued_messages_max, queued_bytes_max)")]
     QueueFull {
         /// Messages that wait or are in flight.
         messages: usize,
@@ -116,9 +114,7 @@ pub enum PublishError {
         bytes: usize,
     },
     /// The peer does not take packets of this size.
-    #[error(
-        "packet of {bytes} bytes is larger than the peer's maximum of {maximum} v5[MQTT-3.2.2-15]"
-    )]
+    #[error("packet of {bytes} bytes is larger than the peer's maximum of {maximum} v5[MQTT-3.2.2-15]")]
     TooLarge {
         /// Size of the packet.
         bytes: usize,
@@ -147,9 +143,7 @@ pub enum RequestError {
     #[error("too many unanswered requests (limit: requests_max)")]
     TooMany,
     /// The peer does not take packets of this size.
-    #[error(
-        "packet of {bytes} bytes is larger than the peer's maximum of {maximum} v5[MQTT-3.2.2-15]"
-    )]
+    #[error("packet of {bytes} bytes is larger than the peer's maximum of {maximum} v5[MQTT-3.2.2-15]")]
     TooLarge {
         /// Size of the packet.
         bytes: usize,

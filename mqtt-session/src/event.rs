@@ -1,8 +1,7 @@
 //! What the machines have to say.
 
 use mqtt_proto::{
-    Auth, ConnAck, Connect, DecodeError, Disconnect, ReasonCode, SubAck, Subscribe, UnsubAck,
-    Unsubscribe,
+    Auth, ConnAck, Connect, DecodeError, Disconnect, ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
 
 use crate::Received;
@@ -68,10 +67,7 @@ pub struct Disconnected<'a> {
 
 impl Disconnected<'_> {
     pub(crate) const fn new(cause: DisconnectCause) -> Self {
-        Self {
-            cause,
-            packet: None,
-        }
+        Self { cause, packet: None }
     }
 }
 

@@ -2,9 +2,7 @@
 
 use core::fmt;
 
-use mqtt_proto::{
-    Delivery, Payload, Properties, Publish, PublishBuf, QoS, TopicName, TopicNameBuf,
-};
+use mqtt_proto::{Delivery, Payload, Properties, Publish, PublishBuf, QoS, TopicName, TopicNameBuf};
 
 /// A message to be published.
 ///
@@ -35,13 +33,7 @@ impl<'a> Message<'a> {
     /// A message at QoS 0, not retained.
     #[must_use]
     pub fn new(topic: TopicName<'a>, payload: impl Into<Payload<'a>>) -> Self {
-        Self {
-            topic,
-            qos: QoS::AtMostOnce,
-            retain: false,
-            properties: Properties::EMPTY,
-            payload: payload.into(),
-        }
+        Self { topic, qos: QoS::AtMostOnce, retain: false, properties: Properties::EMPTY, payload: payload.into() }
     }
 
     /// The packet that delivers it.
@@ -90,16 +82,8 @@ pub(crate) enum Topic<'a> {
 }
 
 impl<'a> Received<'a> {
-    pub(crate) const fn new(
-        topic: Topic<'a>,
-        publish: Publish<'a>,
-        token: Option<AckToken>,
-    ) -> Self {
-        Self {
-            topic,
-            publish,
-            token,
-        }
+    pub(crate) const fn new(topic: Topic<'a>, publish: Publish<'a>, token: Option<AckToken>) -> Self {
+        Self { topic, publish, token }
     }
 
     /// Where it was published.

@@ -137,10 +137,7 @@ impl fmt::Debug for ConnectOptions {
             .field("session_expiry_interval", &self.session_expiry_interval)
             .field("keep_alive", &self.keep_alive)
             .field("user_name", &self.user_name)
-            .field(
-                "password",
-                &self.password.as_ref().map(|_| format_args!("(hidden)")),
-            )
+            .field("password", &self.password.as_ref().map(|_| format_args!("(hidden)")))
             .field("will", &self.will)
             .field("receive_maximum", &self.receive_maximum)
             .field("packet_bytes_max", &self.packet_bytes_max)

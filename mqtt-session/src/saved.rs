@@ -69,15 +69,9 @@ impl SessionState {
     }
 
     /// Queues a message.
-    pub(crate) fn accept(
-        &mut self,
-        limits: &Limits,
-        outgoing: Outgoing,
-    ) -> Result<PublishId, PublishError> {
+    pub(crate) fn accept(&mut self, limits: &Limits, outgoing: Outgoing) -> Result<PublishId, PublishError> {
         let (messages, bytes) = (self.outbound.len(), self.outbound.bytes());
-        if messages >= limits.queued_messages_max
-            || bytes.saturating_add(outgoing.bytes()) > limits.queued_bytes_max
-        {
+        if messages >= limits.queued_messages_max || bytes.saturating_add(outgoing.bytes()) > limits.queued_bytes_max {
             return Err(PublishError::QueueFull { messages, bytes });
         }
         let id = PublishId(self.take_number());
@@ -95,8 +89,7 @@ impl SessionState {
     /// A packet identifier that neither a flight nor a request uses.
     pub(crate) fn allocate(&mut self, asked: impl Fn(PacketId) -> bool) -> Option<PacketId> {
         let outbound = &self.outbound;
-        self.packet_ids
-            .allocate(|id| outbound.is_in_flight(id) || asked(id))
+        self.packet_ids.allocate(|id| outbound.is_in_flight(id) || asked(id))
     }
 
     /// A QoS 2 message with this identifier has been received and not been released.

@@ -3,8 +3,8 @@
 use core::num::{NonZeroU16, NonZeroU32};
 
 use mqtt_proto::{
-    Cause, Codec, ConnAck, Connect, DecodeError, Disconnect, Frame, Packet, PacketId, PacketType,
-    Properties, PropertiesBuf, Property, ReasonCode, SubAck, Text, TransmitBuf, UnsubAck, Version,
+    Cause, Codec, ConnAck, Connect, DecodeError, Disconnect, Frame, Packet, PacketId, PacketType, Properties,
+    PropertiesBuf, Property, ReasonCode, SubAck, Text, TransmitBuf, UnsubAck, Version,
 };
 
 use crate::connection::{Announced, Connection, Handled, Phase, Transmit};
@@ -12,8 +12,8 @@ use crate::event::DisconnectCause;
 use crate::parts::alias::InboundAliases;
 use crate::parts::outbound::Outgoing;
 use crate::{
-    AckToken, Agreed, AnswerError, Event, Instant, Message, PublishError, Published, ServerOptions,
-    SessionState, StaleAck, Violation,
+    AckToken, Agreed, AnswerError, Event, Instant, Message, PublishError, Published, ServerOptions, SessionState,
+    StaleAck, Violation,
 };
 
 /// One connection of a server, from CONNECT to the end. It knows the rules between two ends; who may do what, and who gets which message, is the broker's business.
@@ -63,12 +63,7 @@ impl<'a> Accept<'a> {
     /// Welcome, with a new session.
     #[must_use]
     pub const fn new(client_id: &'a str) -> Self {
-        Self {
-            session_present: false,
-            client_id,
-            session_expiry_interval: None,
-            properties: Properties::EMPTY,
-        }
+        Self { session_present: false, client_id, session_expiry_interval: None, properties: Properties::EMPTY }
     }
 }
 
@@ -79,12 +74,7 @@ impl Server {
         let codec = codec(&options, Version::V5);
         let mut connection = Connection::new(codec, options.limits.clone(), options.acknowledge);
         connection.begin(now, Phase::AwaitConnect, codec);
-        Self {
-            options,
-            connection,
-            clean_start: true,
-            nameless: false,
-        }
+        Self { options, connection, clean_start: true, nameless: false }
     }
 
     /// The version that the client speaks, once CONNECT has come.
@@ -153,9 +143,7 @@ impl Server {
                 Ok(None)
             }
             Packet::Disconnect(disconnect) => self.handle_disconnect(disconnect),
-            packet => self
-                .connection
-                .handle_packet(packet, frame.as_bytes().len()),
+            packet => self.connection.handle_packet(packet, frame.as_bytes().len()),
         }
     }
 
@@ -184,8 +172,8 @@ impl Server {
         self.nameless = connect.client_id.is_empty();
         self.clean_start = connect.clean_start;
         // v3[MQTT-3.1.3-7] v3[MQTT-3.1.3-8]
-        let may_be_nameless = version.server_assigns_client_id()
-            || (version.client_id_may_be_empty() && connect.clean_start);
+        let may_be_nameless =
+            version.server_assigns_client_id() || (version.client_id_may_be_empty() && connect.clean_start);
         if self.nameless && !may_be_nameless {
             return self.refuse_with(
                 ReasonCode::ClientIdentifierNotValid,
@@ -193,6 +181,11 @@ impl Server {
             );
         }
         let asked = &connect.properties;
+        // No method is known here: v5[MQTT-4.12.0-1]
+        if asked.authentication_method().is_some() {
+            let code = ReasonCode::BadAuthenticationMethod;
+            return self.refuse_with(code, DisconnectCause::Refused(code));
+        }
         let link = &mut self.connection.link;
         link.problem_information = asked.request_problem_information().unwrap_or(true);
         let agreed = &mut link.agreed;
@@ -206,17 +199,13 @@ impl Server {
             u32::MAX
         };
         agreed.receive_maximum = asked.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
-        agreed.packet_bytes_max = asked
-            .maximum_packet_size()
-            .map_or(agreed.packet_bytes_max, NonZeroU32::get);
+        agreed.packet_bytes_max = asked.maximum_packet_size().map_or(agreed.packet_bytes_max, NonZeroU32::get);
         agreed.topic_alias_maximum = asked.topic_alias_maximum().unwrap_or(0);
         // A will beyond what we offer: v5[MQTT-3.2.2-12] v5[MQTT-3.2.2-13]
         if let Some(will) = &connect.will {
             if will.qos > self.options.maximum_qos {
-                return self.refuse_with(
-                    ReasonCode::QosNotSupported,
-                    DisconnectCause::Violation(Violation::QosTooHigh),
-                );
+                return self
+                    .refuse_with(ReasonCode::QosNotSupported, DisconnectCause::Violation(Violation::QosTooHigh));
             }
             if will.retain && !self.options.retain_available {
                 return self.refuse_with(
@@ -238,8 +227,7 @@ impl Server {
             }
             agreed.session_expiry_interval = interval;
         }
-        self.connection
-            .handle_packet(Packet::Disconnect(disconnect), 0)
+        self.connection.handle_packet(Packet::Disconnect(disconnect), 0)
     }
 
     /// Seconds that the session outlives the connection, also when that is over: DISCONNECT may have changed it.
@@ -253,12 +241,7 @@ impl Server {
     /// # Errors
     ///
     /// No client has asked, or the answer is no CONNACK.
-    pub fn accept(
-        &mut self,
-        now: Instant,
-        session: SessionState,
-        answer: &Accept<'_>,
-    ) -> Result<(), AnswerError> {
+    pub fn accept(&mut self, now: Instant, session: SessionState, answer: &Accept<'_>) -> Result<(), AnswerError> {
         if self.connection.link.phase != Phase::DueConnAck {
             return Err(AnswerError::NothingAsked);
         }
@@ -269,9 +252,7 @@ impl Server {
         let properties = self.connack_properties(answer, asked_expiry)?;
         let connack = ConnAck {
             // v5[MQTT-3.2.2-2]
-            session_present: answer.session_present
-                && !self.clean_start
-                && version.has_session_present(),
+            session_present: answer.session_present && !self.clean_start && version.has_session_present(),
             reason_code: ReasonCode::Success,
             properties: properties.as_properties(),
         };
@@ -280,22 +261,14 @@ impl Server {
         link.agreed.client_id = answer.client_id.into();
         link.agreed.session_present = answer.session_present && !self.clean_start;
         if version.has_session_expiry() {
-            link.agreed.session_expiry_interval =
-                answer.session_expiry_interval.unwrap_or(asked_expiry);
+            link.agreed.session_expiry_interval = answer.session_expiry_interval.unwrap_or(asked_expiry);
         }
         // Older clients can't be told of another one. v5[MQTT-3.2.2-21] v5[MQTT-3.2.2-22]
-        let server_keep_alive = self
-            .options
-            .server_keep_alive
-            .filter(|_| version.has_properties());
+        let server_keep_alive = self.options.server_keep_alive.filter(|_| version.has_properties());
         link.agreed.keep_alive = server_keep_alive.unwrap_or(asked_keep_alive);
         link.aliases = InboundAliases::new(self.options.topic_alias_maximum);
         link.announced = Announced {
-            receive_maximum: if version.has_receive_maximum() {
-                self.options.receive_maximum.max(1)
-            } else {
-                u16::MAX
-            },
+            receive_maximum: if version.has_receive_maximum() { self.options.receive_maximum.max(1) } else { u16::MAX },
             maximum_qos: self.options.maximum_qos,
             retain_available: self.options.retain_available,
         };
@@ -305,37 +278,24 @@ impl Server {
     }
 
     /// All that is announced, so that it can be enforced.
-    fn connack_properties(
-        &self,
-        answer: &Accept<'_>,
-        asked_expiry: u32,
-    ) -> Result<PropertiesBuf, AnswerError> {
+    fn connack_properties(&self, answer: &Accept<'_>, asked_expiry: u32) -> Result<PropertiesBuf, AnswerError> {
         let mut properties = PropertiesBuf::from(answer.properties);
         if !self.version().has_properties() {
             return Ok(properties);
         }
         let options = &self.options;
-        let mut push = |property| {
-            properties
-                .push(property)
-                .map_err(|cause| AnswerError::Invalid(cause.into()))
-        };
-        if let Some(interval) = answer
-            .session_expiry_interval
-            .filter(|&interval| interval != asked_expiry)
-        {
+        let mut push = |property| properties.push(property).map_err(|cause| AnswerError::Invalid(cause.into()));
+        if let Some(interval) = answer.session_expiry_interval.filter(|&interval| interval != asked_expiry) {
             push(Property::SessionExpiryInterval(interval))?;
         }
-        if let Some(maximum) =
-            NonZeroU16::new(options.receive_maximum).filter(|maximum| maximum.get() < u16::MAX)
-        {
+        if let Some(maximum) = NonZeroU16::new(options.receive_maximum).filter(|maximum| maximum.get() < u16::MAX) {
             push(Property::ReceiveMaximum(maximum))?;
         }
         if options.maximum_qos < mqtt_proto::QoS::ExactlyOnce {
             push(Property::MaximumQos(options.maximum_qos))?;
         }
-        if let Some(maximum) = NonZeroU32::new(options.packet_bytes_max)
-            .filter(|maximum| maximum.get() < mqtt_proto::PACKET_BYTES_MAX)
+        if let Some(maximum) =
+            NonZeroU32::new(options.packet_bytes_max).filter(|maximum| maximum.get() < mqtt_proto::PACKET_BYTES_MAX)
         {
             push(Property::MaximumPacketSize(maximum))?;
         }
@@ -347,29 +307,16 @@ impl Server {
         }
         // v5[MQTT-3.2.2-16]
         if self.nameless {
-            let client_id =
-                Text::new(answer.client_id).map_err(|cause| AnswerError::Invalid(cause.into()))?;
+            let client_id = Text::new(answer.client_id).map_err(|cause| AnswerError::Invalid(cause.into()))?;
             push(Property::AssignedClientIdentifier(client_id))?;
         }
         let offers = [
             (options.retain_available, Property::RetainAvailable(false)),
-            (
-                options.wildcard_subscription_available,
-                Property::WildcardSubscriptionAvailable(false),
-            ),
-            (
-                options.subscription_identifier_available,
-                Property::SubscriptionIdentifierAvailable(false),
-            ),
-            (
-                options.shared_subscription_available,
-                Property::SharedSubscriptionAvailable(false),
-            ),
+            (options.wildcard_subscription_available, Property::WildcardSubscriptionAvailable(false)),
+            (options.subscription_identifier_available, Property::SubscriptionIdentifierAvailable(false)),
+            (options.shared_subscription_available, Property::SharedSubscriptionAvailable(false)),
         ];
-        offers
-            .into_iter()
-            .filter(|(available, _)| !available)
-            .try_for_each(|(_, property)| push(property))?;
+        offers.into_iter().filter(|(available, _)| !available).try_for_each(|(_, property)| push(property))?;
         Ok(properties)
     }
 
@@ -390,9 +337,7 @@ impl Server {
     /// CONNACK with a code, or nothing where there is none: v3\[MQTT-3.2.2-6\].
     fn send_refusal(&mut self, reason_code: ReasonCode) {
         // An error here only means that the peer is not told.
-        let _ = self
-            .connection
-            .try_answer(&Packet::ConnAck(ConnAck::new(reason_code)));
+        let _ = self.connection.try_answer(&Packet::ConnAck(ConnAck::new(reason_code)));
     }
 
     /// Protocol name or level are none that we speak. The answer is in the form that the client may understand: v3\[MQTT-3.1.2-2\] v5\[MQTT-3.1.2-2\].
@@ -444,11 +389,7 @@ impl Server {
     /// # Errors
     ///
     /// The queue is full, or the message is none that this client takes. It has not been accepted then.
-    pub fn publish(
-        &mut self,
-        _: Instant,
-        message: &Message<'_>,
-    ) -> Result<Published, PublishError> {
+    pub fn publish(&mut self, _: Instant, message: &Message<'_>) -> Result<Published, PublishError> {
         self.connection.publish(message)
     }
 
@@ -475,15 +416,8 @@ impl Server {
     ) -> Result<(), AnswerError> {
         let version = self.version();
         let properties = self.if_wanted(properties);
-        let reason_codes: alloc::vec::Vec<_> = reason_codes
-            .iter()
-            .map(|code| code.for_suback(version))
-            .collect();
-        self.answer(&Packet::SubAck(SubAck {
-            packet_id,
-            properties,
-            reason_codes: reason_codes[..].into(),
-        }))
+        let reason_codes: alloc::vec::Vec<_> = reason_codes.iter().map(|code| code.for_suback(version)).collect();
+        self.answer(&Packet::SubAck(SubAck { packet_id, properties, reason_codes: reason_codes[..].into() }))
     }
 
     /// Answers [`Event::UnsubscribeRequested`], with one code per filter in their order. Before 5.0 no codes are sent.
@@ -498,26 +432,14 @@ impl Server {
         reason_codes: &[ReasonCode],
         properties: Properties<'_>,
     ) -> Result<(), AnswerError> {
-        let reason_codes = if self.version().unsuback_carries_reasons() {
-            reason_codes
-        } else {
-            &[]
-        };
+        let reason_codes = if self.version().unsuback_carries_reasons() { reason_codes } else { &[] };
         let properties = self.if_wanted(properties);
-        self.answer(&Packet::UnsubAck(UnsubAck {
-            packet_id,
-            properties,
-            reason_codes: reason_codes.into(),
-        }))
+        self.answer(&Packet::UnsubAck(UnsubAck { packet_id, properties, reason_codes: reason_codes.into() }))
     }
 
     /// Properties of an acknowledgement: v5\[MQTT-3.1.2-29\].
     const fn if_wanted<'p>(&self, properties: Properties<'p>) -> Properties<'p> {
-        if self.connection.link.problem_information {
-            properties
-        } else {
-            Properties::EMPTY
-        }
+        if self.connection.link.problem_information { properties } else { Properties::EMPTY }
     }
 
     fn answer(&mut self, packet: &Packet<'_>) -> Result<(), AnswerError> {
@@ -532,12 +454,7 @@ impl Server {
     /// # Errors
     ///
     /// The connection that brought the message has ended, or it was acknowledged before.
-    pub fn acknowledge(
-        &mut self,
-        _: Instant,
-        token: AckToken,
-        reason_code: ReasonCode,
-    ) -> Result<(), StaleAck> {
+    pub fn acknowledge(&mut self, _: Instant, token: AckToken, reason_code: ReasonCode) -> Result<(), StaleAck> {
         self.connection.take(token, reason_code)
     }
 

@@ -4,38 +4,28 @@ mod support;
 
 use std::time::Duration;
 
-use mqtt_proto::{
-    Cause, Codec, Packet, PropertiesBuf, Property, QoS, ReasonCode, Text, TransmitBuf, Version,
-};
+use mqtt_proto::{Cause, Codec, Packet, PropertiesBuf, Property, QoS, ReasonCode, Text, TransmitBuf, Version};
 use mqtt_session::{
-    Client, ConnectError, ConnectOptions, DisconnectCause, Event, Instant, Server, ServerOptions,
-    Transmit, Violation, WillOptions,
+    Client, ConnectError, ConnectOptions, DisconnectCause, Event, Instant, Server, ServerOptions, Transmit, Violation,
+    WillOptions,
 };
 use support::{Pair, Said, VERSIONS};
 
 fn hex(text: &str) -> Vec<u8> {
-    text.split_whitespace()
-        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
-        .collect()
+    text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
 /// What a fresh server says and sends when it gets `input`, and whether it closes then.
 fn server_reaction(input: &str) -> (Option<Said>, Vec<u8>, bool) {
     let mut server = Server::new(Instant::ZERO, ServerOptions::default());
     let bytes = hex(input);
-    let said = server
-        .handle_input(Instant::ZERO, &mut &bytes[..])
-        .map(Said::from);
+    let said = server.handle_input(Instant::ZERO, &mut &bytes[..]).map(Said::from);
     let mut out = TransmitBuf::new();
     let mut transmit = Transmit::Ready;
     while transmit == Transmit::Ready {
         transmit = server.poll_transmit(Instant::ZERO, &mut out);
     }
-    (
-        said,
-        out.slices().flatten().copied().collect(),
-        transmit == Transmit::Close,
-    )
+    (said, out.slices().flatten().copied().collect(), transmit == Transmit::Close)
 }
 
 #[test]
@@ -46,12 +36,7 @@ fn both_ends_agree() {
         options.keep_alive = 30;
         let mut pair = Pair::new(options);
         pair.connect();
-        assert_eq!(
-            pair.client_said,
-            [Said::Connected {
-                session_present: false
-            }]
-        );
+        assert_eq!(pair.client_said, [Said::Connected { session_present: false }]);
         assert_eq!(pair.server_said, [Said::ConnectRequested("c".into())]);
         assert_eq!(pair.client.agreed().unwrap().client_id, "c");
         assert_eq!(pair.server.agreed().unwrap().keep_alive, 30);
@@ -71,22 +56,8 @@ fn what_the_server_announces_is_what_the_client_goes_by() {
     let mut pair = Pair::with_server(ConnectOptions::new("c"), server_options);
     pair.connect();
     let agreed = pair.client.agreed().unwrap();
-    assert_eq!(
-        (
-            agreed.receive_maximum,
-            agreed.packet_bytes_max,
-            agreed.topic_alias_maximum
-        ),
-        (7, 1000, 3)
-    );
-    assert_eq!(
-        (
-            agreed.keep_alive,
-            agreed.maximum_qos,
-            agreed.retain_available
-        ),
-        (11, QoS::AtLeastOnce, false)
-    );
+    assert_eq!((agreed.receive_maximum, agreed.packet_bytes_max, agreed.topic_alias_maximum), (7, 1000, 3));
+    assert_eq!((agreed.keep_alive, agreed.maximum_qos, agreed.retain_available), (11, QoS::AtLeastOnce, false));
     assert_eq!(pair.server.agreed().unwrap().keep_alive, 11);
 }
 
@@ -98,22 +69,14 @@ fn an_assigned_identifier_is_used_again() {
     assert_eq!(pair.client.agreed().unwrap().client_id, "assigned");
     pair.cut();
     pair.connect();
-    assert_eq!(
-        pair.server_said.last(),
-        Some(&Said::ConnectRequested("assigned".into()))
-    );
+    assert_eq!(pair.server_said.last(), Some(&Said::ConnectRequested("assigned".into())));
 }
 
 /// v3\[MQTT-3.1.0-1\] v5\[MQTT-3.1.0-1\]
 #[test]
 fn a_first_packet_that_is_not_connect_closes_without_an_answer() {
     let (said, sent, closed) = server_reaction("C0 00");
-    assert_eq!(
-        said,
-        Some(Said::Disconnected(DisconnectCause::Violation(
-            Violation::FirstPacket
-        )))
-    );
+    assert_eq!(said, Some(Said::Disconnected(DisconnectCause::Violation(Violation::FirstPacket))));
     assert!(sent.is_empty() && closed);
 }
 
@@ -122,10 +85,7 @@ fn a_first_packet_that_is_not_connect_closes_without_an_answer() {
 fn an_unknown_level_is_refused_in_a_form_that_the_client_understands() {
     let table = [
         ("10 0C 00 04 4D 51 54 54 03 02 00 3C 00 00", "20 02 00 01"),
-        (
-            "10 0D 00 04 4D 51 54 54 06 02 00 3C 00 00 00",
-            "20 03 00 84 00",
-        ),
+        ("10 0D 00 04 4D 51 54 54 06 02 00 3C 00 00 00", "20 03 00 84 00"),
     ];
     for (connect, connack) in table {
         let (_, sent, closed) = server_reaction(connect);
@@ -168,17 +128,8 @@ fn a_second_connect_ends_the_connection() {
         again.poll_transmit(pair.now, &mut out);
         pair.to_server = out.slices().flatten().copied().collect();
         pair.drive();
-        assert_eq!(
-            pair.server_said,
-            [Said::Disconnected(DisconnectCause::Violation(
-                Violation::SecondConnect
-            ))]
-        );
-        let goodbye: &[&str] = if version == Version::V5 {
-            &["S Disconnect 82"]
-        } else {
-            &[]
-        };
+        assert_eq!(pair.server_said, [Said::Disconnected(DisconnectCause::Violation(Violation::SecondConnect))]);
+        let goodbye: &[&str] = if version == Version::V5 { &["S Disconnect 82"] } else { &[] };
         assert_eq!(pair.trace, goodbye);
     }
 }
@@ -188,15 +139,8 @@ fn a_second_connect_ends_the_connection() {
 fn a_client_takes_nothing_before_connack() {
     let mut client = Client::new(ConnectOptions::new("c"));
     client.connect(Instant::ZERO).unwrap();
-    let event = client
-        .handle_input(Instant::ZERO, &mut &[0xD0, 0][..])
-        .map(Said::from);
-    assert_eq!(
-        event,
-        Some(Said::Disconnected(DisconnectCause::Violation(
-            Violation::BeforeConnAck
-        )))
-    );
+    let event = client.handle_input(Instant::ZERO, &mut &[0xD0, 0][..]).map(Said::from);
+    assert_eq!(event, Some(Said::Disconnected(DisconnectCause::Violation(Violation::BeforeConnAck))));
 }
 
 /// v5\[MQTT-3.2.2-4\]
@@ -204,46 +148,22 @@ fn a_client_takes_nothing_before_connack() {
 fn a_session_after_a_clean_start_is_refused() {
     let mut client = Client::new(ConnectOptions::new("c"));
     client.connect(Instant::ZERO).unwrap();
-    let event = client
-        .handle_input(Instant::ZERO, &mut &hex("20 03 01 00 00")[..])
-        .map(Said::from);
-    assert_eq!(
-        event,
-        Some(Said::Disconnected(DisconnectCause::Violation(
-            Violation::UnexpectedSession
-        )))
-    );
+    let event = client.handle_input(Instant::ZERO, &mut &hex("20 03 01 00 00")[..]).map(Said::from);
+    assert_eq!(event, Some(Said::Disconnected(DisconnectCause::Violation(Violation::UnexpectedSession))));
 }
 
 #[test]
 fn a_refusal_is_told_with_its_reason() {
-    for (version, bytes) in [
-        (Version::V3_1_1, "20 02 00 05"),
-        (Version::V5, "20 03 00 87 00"),
-    ] {
+    for (version, bytes) in [(Version::V3_1_1, "20 02 00 05"), (Version::V5, "20 03 00 87 00")] {
         let mut options = ConnectOptions::new("c");
         options.version = version;
         let mut client = Client::new(options);
         client.connect(Instant::ZERO).unwrap();
-        let event = client
-            .handle_input(Instant::ZERO, &mut &hex(bytes)[..])
-            .map(Said::from);
-        assert_eq!(
-            event,
-            Some(Said::Disconnected(DisconnectCause::Refused(
-                ReasonCode::NotAuthorized
-            )))
-        );
+        let event = client.handle_input(Instant::ZERO, &mut &hex(bytes)[..]).map(Said::from);
+        assert_eq!(event, Some(Said::Disconnected(DisconnectCause::Refused(ReasonCode::NotAuthorized))));
         let mut out = TransmitBuf::new();
-        assert_eq!(
-            client.poll_transmit(Instant::ZERO, &mut out),
-            Transmit::Ready,
-            "its own CONNECT"
-        );
-        assert_eq!(
-            client.poll_transmit(Instant::ZERO, &mut out),
-            Transmit::Close
-        );
+        assert_eq!(client.poll_transmit(Instant::ZERO, &mut out), Transmit::Ready, "its own CONNECT");
+        assert_eq!(client.poll_transmit(Instant::ZERO, &mut out), Transmit::Close);
     }
 }
 
@@ -254,19 +174,13 @@ fn an_unanswered_handshake_has_a_deadline_at_both_ends() {
     client.connect(Instant::ZERO).unwrap();
     assert_eq!(client.poll_timeout(), Some(deadline));
     client.handle_timeout(deadline);
-    assert_eq!(
-        client.poll_event().map(Said::from),
-        Some(Said::Disconnected(DisconnectCause::ConnectTimeout))
-    );
+    assert_eq!(client.poll_event().map(Said::from), Some(Said::Disconnected(DisconnectCause::ConnectTimeout)));
 
     let mut server = Server::new(Instant::ZERO, ServerOptions::default());
     server.handle_timeout(Instant::from_micros(deadline.as_micros() - 1));
     assert_eq!(server.poll_event(), None);
     server.handle_timeout(deadline);
-    assert_eq!(
-        server.poll_event().map(Said::from),
-        Some(Said::Disconnected(DisconnectCause::ConnectTimeout))
-    );
+    assert_eq!(server.poll_event().map(Said::from), Some(Said::Disconnected(DisconnectCause::ConnectTimeout)));
 }
 
 /// v3\[MQTT-3.1.2-23\] v3\[MQTT-3.1.2-24\] v5\[MQTT-3.1.2-20\] v5\[MQTT-3.1.2-22\]
@@ -279,26 +193,16 @@ fn pings_keep_a_silent_connection_alive_and_their_absence_ends_it() {
             pair.drive();
         }
         assert!(pair.client_said.is_empty() && pair.server_said.is_empty());
-        assert_eq!(
-            pair.trace
-                .iter()
-                .filter(|line| *line == "S PingResp")
-                .count(),
-            5
-        );
+        assert_eq!(pair.trace.iter().filter(|line| *line == "S PingResp").count(), 5);
 
-        pair.server
-            .handle_timeout(pair.now + Duration::from_secs(90));
+        pair.server.handle_timeout(pair.now + Duration::from_secs(90));
         assert_eq!(
             pair.server.poll_event().map(Said::from),
             Some(Said::Disconnected(DisconnectCause::KeepAliveTimeout))
         );
         pair.advance(Duration::from_secs(60));
         pair.advance(Duration::from_secs(60));
-        assert_eq!(
-            pair.client_said,
-            [Said::Disconnected(DisconnectCause::KeepAliveTimeout)]
-        );
+        assert_eq!(pair.client_said, [Said::Disconnected(DisconnectCause::KeepAliveTimeout)]);
     }
 }
 
@@ -308,30 +212,14 @@ fn a_disconnect_is_the_last_packet_and_drops_the_will() {
     for version in VERSIONS {
         let mut pair = Pair::connected(version);
         pair.publish("a", "1", QoS::AtMostOnce);
-        pair.client
-            .disconnect(
-                pair.now,
-                ReasonCode::NORMAL_DISCONNECTION,
-                Default::default(),
-            )
-            .unwrap();
+        pair.client.disconnect(pair.now, ReasonCode::NORMAL_DISCONNECTION, Default::default()).unwrap();
         pair.publish("a", "2", QoS::AtMostOnce);
         pair.drive();
         assert_eq!(pair.trace, ["C Publish", "C Disconnect 00"]);
-        let Some(Said::Disconnected(cause)) = pair.server_said.last() else {
-            panic!()
-        };
+        let Some(Said::Disconnected(cause)) = pair.server_said.last() else { panic!() };
         assert!(cause.drops_will());
-        assert_eq!(
-            pair.client_said,
-            [Said::Disconnected(DisconnectCause::Local(
-                ReasonCode::Success
-            ))]
-        );
-        assert_eq!(
-            pair.client.poll_transmit(pair.now, &mut TransmitBuf::new()),
-            Transmit::Close
-        );
+        assert_eq!(pair.client_said, [Said::Disconnected(DisconnectCause::Local(ReasonCode::Success))]);
+        assert_eq!(pair.client.poll_transmit(pair.now, &mut TransmitBuf::new()), Transmit::Close);
     }
 }
 
@@ -340,24 +228,11 @@ fn a_disconnect_is_the_last_packet_and_drops_the_will() {
 fn a_session_expiry_of_zero_cannot_be_raised_in_disconnect() {
     let mut pair = Pair::connected(Version::V5);
     let mut properties = PropertiesBuf::new();
-    properties
-        .push(Property::SessionExpiryInterval(10))
-        .unwrap();
-    pair.client
-        .disconnect(
-            pair.now,
-            ReasonCode::NORMAL_DISCONNECTION,
-            properties.as_properties(),
-        )
-        .unwrap();
+    properties.push(Property::SessionExpiryInterval(10)).unwrap();
+    pair.client.disconnect(pair.now, ReasonCode::NORMAL_DISCONNECTION, properties.as_properties()).unwrap();
     pair.drive();
-    let Some(Said::Disconnected(cause)) = pair.server_said.last() else {
-        panic!()
-    };
-    assert_eq!(
-        *cause,
-        DisconnectCause::Violation(Violation::SessionExpiryRaised)
-    );
+    let Some(Said::Disconnected(cause)) = pair.server_said.last() else { panic!() };
+    assert_eq!(*cause, DisconnectCause::Violation(Violation::SessionExpiryRaised));
     assert!(!cause.drops_will());
 }
 
@@ -378,19 +253,13 @@ fn a_will_travels_with_its_connect() {
         let mut out = TransmitBuf::new();
         client.poll_transmit(Instant::ZERO, &mut out);
         let bytes: Vec<u8> = out.slices().flatten().copied().collect();
-        let Ok(Some(Packet::Connect(connect))) = Codec::server(version).decode(&mut &bytes[..])
-        else {
-            panic!()
-        };
+        let Ok(Some(Packet::Connect(connect))) = Codec::server(version).decode(&mut &bytes[..]) else { panic!() };
         let will = connect.will.unwrap();
         assert_eq!(
             (will.topic.as_str(), will.payload, will.qos, will.retain),
             ("gone", &b"c"[..], QoS::ExactlyOnce, true)
         );
-        assert_eq!(
-            (connect.user_name, connect.password),
-            (Some(Text::new("user").unwrap()), Some(&b"secret"[..]))
-        );
+        assert_eq!((connect.user_name, connect.password), (Some(Text::new("user").unwrap()), Some(&b"secret"[..])));
         assert!(!format!("{connect:?}").contains("secret"));
     }
 }
@@ -401,10 +270,7 @@ fn options_that_make_no_connect_are_the_callers_error() {
     options.version = Version::V3_1_1;
     options.password = Some(vec![1]);
     let mut client = Client::new(options);
-    assert!(matches!(
-        client.connect(Instant::ZERO),
-        Err(ConnectError::Invalid(_))
-    ));
+    assert!(matches!(client.connect(Instant::ZERO), Err(ConnectError::Invalid(_))));
     assert!(client.is_idle());
     client.options_mut().user_name = Some("u".into());
     client.connect(Instant::ZERO).unwrap();
@@ -418,19 +284,10 @@ fn garbage_ends_one_connection_with_a_reason() {
         pair.to_server = vec![0x00, 0x00];
         pair.to_client = vec![0x62, 0x01, 0x00];
         pair.drive();
-        assert!(matches!(
-            pair.server_said[..],
-            [Said::Disconnected(DisconnectCause::Malformed(_))]
-        ));
-        assert!(matches!(
-            pair.client_said[..],
-            [Said::Disconnected(DisconnectCause::Malformed(_))]
-        ));
-        let goodbyes: &[&str] = if version == Version::V5 {
-            &["C Disconnect 81", "S Disconnect 81"]
-        } else {
-            &["C Disconnect 00"]
-        };
+        assert!(matches!(pair.server_said[..], [Said::Disconnected(DisconnectCause::Malformed(_))]));
+        assert!(matches!(pair.client_said[..], [Said::Disconnected(DisconnectCause::Malformed(_))]));
+        let goodbyes: &[&str] =
+            if version == Version::V5 { &["C Disconnect 81", "S Disconnect 81"] } else { &["C Disconnect 00"] };
         assert_eq!(pair.trace, goodbyes);
     }
 }
@@ -442,11 +299,7 @@ fn one_byte_at_a_time_is_as_good_as_all_at_once() {
     let bytes = hex("10 0D 00 04 4D 51 54 54 05 02 00 3C 00 00 01 61");
     let bytes: Vec<u8> = [&hex("10 0E")[..], &bytes[2..]].concat();
     for end in 0..bytes.len() {
-        assert!(
-            server
-                .handle_input(Instant::ZERO, &mut &bytes[..end])
-                .is_none()
-        );
+        assert!(server.handle_input(Instant::ZERO, &mut &bytes[..end]).is_none());
         assert!(server.wants_input());
     }
     let event = server.handle_input(Instant::ZERO, &mut &bytes[..]);

@@ -4,8 +4,8 @@ mod support;
 
 use mqtt_proto::{Delivery, PacketId, Properties, QoS, ReasonCode, TopicFilter, Version};
 use mqtt_session::{
-    Acknowledge, ConnectOptions, DisconnectCause, Event, Message, Outcome, PublishError, Published,
-    ServerOptions, StaleAck, Violation,
+    Acknowledge, ConnectOptions, DisconnectCause, Event, Message, Outcome, PublishError, Published, ServerOptions,
+    StaleAck, Violation,
 };
 use support::{LEVELS, Pair, Said, VERSIONS, message, topic};
 
@@ -15,10 +15,7 @@ fn transcript(qos: QoS, from: &str, to: &str) -> Vec<String> {
         QoS::AtLeastOnce => &["> Publish 1", "< PubAck 1"],
         QoS::ExactlyOnce => &["> Publish 1", "< PubRec 1", "> PubRel 1", "< PubComp 1"],
     };
-    lines
-        .iter()
-        .map(|line| line.replace('>', from).replace('<', to))
-        .collect()
+    lines.iter().map(|line| line.replace('>', from).replace('<', to)).collect()
 }
 
 /// v3\[MQTT-4.3.1-1\] v3\[MQTT-4.3.2-1\] v3\[MQTT-4.3.3-1\] v5\[MQTT-4.3.1-1\] v5\[MQTT-4.3.2-1\] v5\[MQTT-4.3.3-1\]
@@ -32,19 +29,13 @@ fn a_client_publishes_at_every_qos() {
             assert_eq!(pair.trace, transcript(qos, "C", "S"));
             assert_eq!(
                 pair.server_said,
-                [Said::Received {
-                    topic: "a/b".into(),
-                    payload: "hello".into(),
-                    qos,
-                    dup: false
-                }]
+                [Said::Received { topic: "a/b".into(), payload: "hello".into(), qos, dup: false }]
             );
             match published {
                 Published::Sent => assert_eq!(qos, QoS::AtMostOnce),
-                Published::Pending(id) => assert_eq!(
-                    pair.client_said,
-                    [Said::Published(id, Outcome::Delivered(ReasonCode::Success))]
-                ),
+                Published::Pending(id) => {
+                    assert_eq!(pair.client_said, [Said::Published(id, Outcome::Delivered(ReasonCode::Success))])
+                }
             }
             assert_eq!(pair.client.pending(), 0);
         }
@@ -56,9 +47,7 @@ fn a_server_publishes_at_every_qos() {
     for version in VERSIONS {
         for qos in LEVELS {
             let mut pair = Pair::connected(version);
-            pair.server
-                .publish(pair.now, &message("a/b", "hello", qos))
-                .unwrap();
+            pair.server.publish(pair.now, &message("a/b", "hello", qos)).unwrap();
             pair.drive();
             assert_eq!(pair.trace, transcript(qos, "S", "C"));
             assert_eq!(pair.client_received(), ["hello"]);
@@ -90,9 +79,7 @@ fn manual_acknowledgements_go_out_in_the_order_of_the_messages() {
         let mut pair = Pair::new(options);
         pair.connect();
         for payload in ["1", "2"] {
-            pair.server
-                .publish(pair.now, &message("a", payload, QoS::AtLeastOnce))
-                .unwrap();
+            pair.server.publish(pair.now, &message("a", payload, QoS::AtLeastOnce)).unwrap();
         }
         pair.transmit();
         pair.trace.clear();
@@ -100,26 +87,16 @@ fn manual_acknowledgements_go_out_in_the_order_of_the_messages() {
         let mut input = &bytes[..];
         let mut tokens = Vec::new();
         while let Some(event) = pair.client.handle_input(pair.now, &mut input) {
-            let Event::Received(message) = event else {
-                panic!()
-            };
+            let Event::Received(message) = event else { panic!() };
             tokens.push(message.token().unwrap());
         }
-        pair.client
-            .acknowledge(pair.now, tokens[1], ReasonCode::Success)
-            .unwrap();
+        pair.client.acknowledge(pair.now, tokens[1], ReasonCode::Success).unwrap();
         pair.drive();
         assert!(pair.trace.is_empty());
-        pair.client
-            .acknowledge(pair.now, tokens[0], ReasonCode::Success)
-            .unwrap();
+        pair.client.acknowledge(pair.now, tokens[0], ReasonCode::Success).unwrap();
         pair.drive();
         assert_eq!(pair.trace, ["C PubAck 1", "C PubAck 2"]);
-        assert_eq!(
-            pair.client
-                .acknowledge(pair.now, tokens[0], ReasonCode::Success),
-            Err(StaleAck)
-        );
+        assert_eq!(pair.client.acknowledge(pair.now, tokens[0], ReasonCode::Success), Err(StaleAck));
     }
 }
 
@@ -129,24 +106,15 @@ fn a_token_of_an_earlier_connection_acknowledges_nothing() {
     options.acknowledge = Acknowledge::Manually;
     let mut pair = Pair::new(options);
     pair.connect();
-    pair.server
-        .publish(pair.now, &message("a", "1", QoS::AtLeastOnce))
-        .unwrap();
+    pair.server.publish(pair.now, &message("a", "1", QoS::AtLeastOnce)).unwrap();
     pair.transmit();
     let bytes = std::mem::take(&mut pair.to_client);
-    let Some(Event::Received(received)) = pair.client.handle_input(pair.now, &mut &bytes[..])
-    else {
-        panic!()
-    };
+    let Some(Event::Received(received)) = pair.client.handle_input(pair.now, &mut &bytes[..]) else { panic!() };
     let token = received.token().unwrap();
     pair.cut();
     pair.connect();
     pair.trace.clear();
-    assert_eq!(
-        pair.client
-            .acknowledge(pair.now, token, ReasonCode::Success),
-        Err(StaleAck)
-    );
+    assert_eq!(pair.client.acknowledge(pair.now, token, ReasonCode::Success), Err(StaleAck));
     pair.drive();
     assert!(pair.trace.is_empty());
 }
@@ -165,10 +133,7 @@ fn a_full_window_holds_back_publishes_and_nothing_else() {
     }
     pair.subscribe("b", QoS::AtMostOnce);
     pair.drive();
-    assert_eq!(
-        pair.trace,
-        ["C Publish 1", "C Publish 2", "C Subscribe", "S SubAck"]
-    );
+    assert_eq!(pair.trace, ["C Publish 1", "C Publish 2", "C Subscribe", "S SubAck"]);
     assert_eq!(pair.client.pending(), 3);
 }
 
@@ -187,9 +152,7 @@ fn one_publish_more_than_receive_maximum_ends_the_connection() {
     pair.drive();
     assert_eq!(
         pair.server_said.last(),
-        Some(&Said::Disconnected(DisconnectCause::Violation(
-            Violation::ReceiveMaximumExceeded
-        )))
+        Some(&Said::Disconnected(DisconnectCause::Violation(Violation::ReceiveMaximumExceeded)))
     );
     assert_eq!(pair.trace, ["S Disconnect 93"]);
 }
@@ -197,10 +160,9 @@ fn one_publish_more_than_receive_maximum_ends_the_connection() {
 /// v3\[MQTT-4.3.3-2\] v5\[MQTT-4.3.3-10\]
 #[test]
 fn a_repeated_qos_2_publish_is_answered_and_not_handed_out_again() {
-    for (version, bytes) in [
-        (Version::V3_1_1, &[0x34, 5, 0, 1, b'a', 0, 7][..]),
-        (Version::V5, &[0x34, 6, 0, 1, b'a', 0, 7, 0][..]),
-    ] {
+    for (version, bytes) in
+        [(Version::V3_1_1, &[0x34, 5, 0, 1, b'a', 0, 7][..]), (Version::V5, &[0x34, 6, 0, 1, b'a', 0, 7, 0][..])]
+    {
         let mut pair = Pair::connected(version);
         for _ in 0..2 {
             pair.to_server.extend(bytes);
@@ -209,21 +171,8 @@ fn a_repeated_qos_2_publish_is_answered_and_not_handed_out_again() {
         assert_eq!(pair.server_received().len(), 1);
         assert_eq!(
             pair.trace,
-            [
-                "S PubRec 7",
-                "S PubRec 7",
-                "C PubRel 7 92",
-                "C PubRel 7 92",
-                "S PubComp 7",
-                "S PubComp 7 92"
-            ]
-            .map(|line| {
-                if version == Version::V5 {
-                    line.to_owned()
-                } else {
-                    line.replace(" 92", "")
-                }
-            })
+            ["S PubRec 7", "S PubRec 7", "C PubRel 7 92", "C PubRel 7 92", "S PubComp 7", "S PubComp 7 92"]
+                .map(|line| { if version == Version::V5 { line.to_owned() } else { line.replace(" 92", "") } })
         );
     }
 }
@@ -232,22 +181,14 @@ fn a_repeated_qos_2_publish_is_answered_and_not_handed_out_again() {
 #[test]
 fn a_refused_qos_2_publish_gets_no_pubrel() {
     let mut pair = Pair::connected(Version::V5);
-    let Published::Pending(id) = pair.publish("a", "1", QoS::ExactlyOnce) else {
-        panic!()
-    };
+    let Published::Pending(id) = pair.publish("a", "1", QoS::ExactlyOnce) else { panic!() };
     pair.transmit();
     pair.to_server.clear();
     pair.trace.clear();
     pair.to_client = vec![0x50, 3, 0, 1, 0x97];
     pair.drive();
     assert!(pair.trace.is_empty());
-    assert_eq!(
-        pair.client_said,
-        [Said::Published(
-            id,
-            Outcome::Rejected(ReasonCode::QuotaExceeded)
-        )]
-    );
+    assert_eq!(pair.client_said, [Said::Published(id, Outcome::Rejected(ReasonCode::QuotaExceeded))]);
 }
 
 /// v5\[MQTT-3.2.2-15\] v5\[MQTT-3.2.2-11\] v5\[MQTT-3.2.2-14\]
@@ -260,27 +201,12 @@ fn what_the_server_does_not_take_is_the_callers_error() {
     let mut pair = Pair::with_server(ConnectOptions::new("c"), server_options);
     pair.connect();
     let large = "x".repeat(100);
-    let error = pair
-        .client
-        .publish(pair.now, &message("a", &large, QoS::AtMostOnce));
-    assert_eq!(
-        error,
-        Err(PublishError::TooLarge {
-            bytes: 106,
-            maximum: 100
-        })
-    );
-    assert_eq!(
-        pair.client
-            .publish(pair.now, &message("a", "", QoS::ExactlyOnce)),
-        Err(PublishError::QosNotSupported)
-    );
+    let error = pair.client.publish(pair.now, &message("a", &large, QoS::AtMostOnce));
+    assert_eq!(error, Err(PublishError::TooLarge { bytes: 106, maximum: 100 }));
+    assert_eq!(pair.client.publish(pair.now, &message("a", "", QoS::ExactlyOnce)), Err(PublishError::QosNotSupported));
     let mut retained = Message::new(topic("a"), "");
     retained.retain = true;
-    assert_eq!(
-        pair.client.publish(pair.now, &retained),
-        Err(PublishError::RetainNotSupported)
-    );
+    assert_eq!(pair.client.publish(pair.now, &retained), Err(PublishError::RetainNotSupported));
 }
 
 #[test]
@@ -290,16 +216,8 @@ fn a_full_queue_refuses_and_says_how_full_it_is() {
     let mut pair = Pair::new(options);
     pair.publish("a", "1", QoS::AtMostOnce);
     pair.publish("a", "2", QoS::AtLeastOnce);
-    let error = pair
-        .client
-        .publish(pair.now, &message("a", "3", QoS::AtLeastOnce));
-    assert_eq!(
-        error,
-        Err(PublishError::QueueFull {
-            messages: 2,
-            bytes: 4
-        })
-    );
+    let error = pair.client.publish(pair.now, &message("a", "3", QoS::AtLeastOnce));
+    assert_eq!(error, Err(PublishError::QueueFull { messages: 2, bytes: 4 }));
     pair.connect();
     assert_eq!(pair.server_received(), ["1", "2"]);
     assert!(pair.publish("a", "3", QoS::AtLeastOnce) != Published::Sent);
@@ -325,21 +243,12 @@ fn a_request_never_gets_the_identifier_of_a_flight() {
     }
     pair.drive();
     let filter = [TopicFilter::new("b").unwrap()];
-    assert!(
-        pair.client
-            .unsubscribe(pair.now, &filter, Properties::EMPTY)
-            .is_err()
-    );
+    assert!(pair.client.unsubscribe(pair.now, &filter, Properties::EMPTY).is_err());
     pair.to_client = vec![0x40, 2, 0x12, 0x34];
     pair.drive();
     pair.forget_what_was_said();
-    pair.client
-        .unsubscribe(pair.now, &filter, Properties::EMPTY)
-        .unwrap();
+    pair.client.unsubscribe(pair.now, &filter, Properties::EMPTY).unwrap();
     pair.transmit();
-    assert_eq!(
-        pair.to_server[2..4],
-        PacketId::new(0x1234).unwrap().get().to_be_bytes()
-    );
+    assert_eq!(pair.to_server[2..4], PacketId::new(0x1234).unwrap().get().to_be_bytes());
     assert_eq!(Delivery::AtMostOnce.packet_id(), None);
 }

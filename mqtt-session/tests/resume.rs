@@ -11,11 +11,7 @@ use support::{Pair, Said, VERSIONS, message};
 fn unacknowledged_publishes_are_sent_again_in_order_and_marked() {
     for version in VERSIONS {
         let mut pair = Pair::persistent(version);
-        for (payload, qos) in [
-            ("1", QoS::AtLeastOnce),
-            ("2", QoS::ExactlyOnce),
-            ("3", QoS::AtLeastOnce),
-        ] {
+        for (payload, qos) in [("1", QoS::AtLeastOnce), ("2", QoS::ExactlyOnce), ("3", QoS::AtLeastOnce)] {
             pair.publish("a", payload, qos);
         }
         pair.transmit();
@@ -23,15 +19,7 @@ fn unacknowledged_publishes_are_sent_again_in_order_and_marked() {
         pair.trace.clear();
         pair.publish("a", "4", QoS::AtLeastOnce);
         pair.connect();
-        assert_eq!(
-            pair.trace[2..6],
-            [
-                "C Publish 1 dup",
-                "C Publish 2 dup",
-                "C Publish 3 dup",
-                "C Publish 4"
-            ]
-        );
+        assert_eq!(pair.trace[2..6], ["C Publish 1 dup", "C Publish 2 dup", "C Publish 3 dup", "C Publish 4"]);
         assert_eq!(pair.server_received(), ["1", "2", "3", "4"]);
         assert_eq!(pair.client.pending(), 0);
     }
@@ -42,25 +30,16 @@ fn unacknowledged_publishes_are_sent_again_in_order_and_marked() {
 fn after_pubrec_only_the_pubrel_is_sent_again() {
     for version in VERSIONS {
         let mut pair = Pair::persistent(version);
-        let Published::Pending(id) = pair.publish("a", "1", QoS::ExactlyOnce) else {
-            panic!()
-        };
+        let Published::Pending(id) = pair.publish("a", "1", QoS::ExactlyOnce) else { panic!() };
         pair.step();
         pair.step();
-        assert_eq!(
-            pair.trace,
-            ["C Publish 1", "S PubRec 1"],
-            "the client has just read PUBREC"
-        );
+        assert_eq!(pair.trace, ["C Publish 1", "S PubRec 1"], "the client has just read PUBREC");
         pair.cut();
         pair.forget_what_was_said();
         pair.connect();
         assert_eq!(pair.trace[2..], ["C PubRel 1", "S PubComp 1"]);
         assert!(pair.server_received().is_empty());
-        assert!(pair.client_said.contains(&Said::Published(
-            id,
-            Outcome::Delivered(ReasonCode::Success)
-        )));
+        assert!(pair.client_said.contains(&Said::Published(id, Outcome::Delivered(ReasonCode::Success))));
     }
 }
 
@@ -72,9 +51,7 @@ fn qos_2_survives_a_cut_at_every_step() {
             for steps in 0..6 {
                 let mut pair = Pair::persistent(version);
                 if from_server {
-                    pair.server
-                        .publish(pair.now, &message("a", "once", QoS::ExactlyOnce))
-                        .unwrap();
+                    pair.server.publish(pair.now, &message("a", "once", QoS::ExactlyOnce)).unwrap();
                 } else {
                     pair.publish("a", "once", QoS::ExactlyOnce);
                 }
@@ -87,16 +64,8 @@ fn qos_2_survives_a_cut_at_every_step() {
                 }
                 pair.cut();
                 pair.connect();
-                let received = if from_server {
-                    pair.client_received()
-                } else {
-                    pair.server_received()
-                };
-                assert_eq!(
-                    received,
-                    ["once"],
-                    "{version} from_server={from_server} cut after {steps}"
-                );
+                let received = if from_server { pair.client_received() } else { pair.server_received() };
+                assert_eq!(received, ["once"], "{version} from_server={from_server} cut after {steps}");
                 assert_eq!((pair.client.pending(), pair.server.pending()), (0, 0));
             }
         }
@@ -108,31 +77,17 @@ fn qos_2_survives_a_cut_at_every_step() {
 fn when_the_server_forgot_qos_1_goes_out_as_new_and_qos_2_is_settled_as_unknown() {
     for version in VERSIONS {
         let mut pair = Pair::persistent(version);
-        let Published::Pending(first) = pair.publish("a", "1", QoS::AtLeastOnce) else {
-            panic!()
-        };
-        let Published::Pending(second) = pair.publish("a", "2", QoS::ExactlyOnce) else {
-            panic!()
-        };
+        let Published::Pending(first) = pair.publish("a", "1", QoS::AtLeastOnce) else { panic!() };
+        let Published::Pending(second) = pair.publish("a", "2", QoS::ExactlyOnce) else { panic!() };
         pair.transmit();
         pair.cut();
         pair.kept = None;
         pair.forget_what_was_said();
         pair.connect();
-        assert!(
-            pair.trace
-                .iter()
-                .any(|line| line.starts_with("C Publish") && !line.ends_with("dup"))
-        );
+        assert!(pair.trace.iter().any(|line| line.starts_with("C Publish") && !line.ends_with("dup")));
         assert_eq!(pair.server_received(), ["1"]);
-        assert!(pair.client_said.contains(&Said::Published(
-            first,
-            Outcome::Delivered(ReasonCode::Success)
-        )));
-        assert!(
-            pair.client_said
-                .contains(&Said::Published(second, Outcome::SessionLost))
-        );
+        assert!(pair.client_said.contains(&Said::Published(first, Outcome::Delivered(ReasonCode::Success))));
+        assert!(pair.client_said.contains(&Said::Published(second, Outcome::SessionLost)));
         assert_eq!(pair.client.pending(), 0);
     }
 }
@@ -152,14 +107,7 @@ fn what_is_sent_again_obeys_the_window_of_the_new_connection() {
     pair.connect();
     assert_eq!(
         pair.trace[2..],
-        [
-            "C Publish 1 dup",
-            "S PubAck 1",
-            "C Publish 2 dup",
-            "S PubAck 2",
-            "C Publish 3 dup",
-            "S PubAck 3"
-        ]
+        ["C Publish 1 dup", "S PubAck 1", "C Publish 2 dup", "S PubAck 2", "C Publish 3 dup", "S PubAck 3"]
     );
 }
 
@@ -174,8 +122,5 @@ fn a_request_without_an_answer_is_lost_with_its_connection() {
     pair.forget_what_was_said();
     pair.subscribe("a", QoS::AtMostOnce);
     pair.drive();
-    assert_eq!(
-        pair.client_said,
-        [Said::Subscribed(vec![ReasonCode::Success])]
-    );
+    assert_eq!(pair.client_said, [Said::Subscribed(vec![ReasonCode::Success])]);
 }

@@ -15,10 +15,7 @@ pub(crate) struct InboundAliases {
 
 impl InboundAliases {
     pub(crate) const fn new(maximum: u16) -> Self {
-        Self {
-            maximum,
-            topics: BTreeMap::new(),
-        }
+        Self { maximum, topics: BTreeMap::new() }
     }
 
     /// A PUBLISH carries `alias`. With a topic, it stands for that from now on; without, the topic it stands for is returned.
@@ -36,12 +33,7 @@ impl InboundAliases {
                 self.topics.insert(alias, topic.into());
                 Ok(None)
             }
-            None => self
-                .topics
-                .get(&alias)
-                .cloned()
-                .map(Some)
-                .ok_or(Violation::TopicAliasUnknown),
+            None => self.topics.get(&alias).cloned().map(Some).ok_or(Violation::TopicAliasUnknown),
         }
     }
 }
@@ -54,17 +46,11 @@ mod tests {
     fn an_alias_stands_for_the_topic_it_came_with_last() {
         let mut aliases = InboundAliases::new(2);
         let alias = TopicAlias::new(2).unwrap();
-        assert_eq!(
-            aliases.resolve(alias, None),
-            Err(Violation::TopicAliasUnknown)
-        );
+        assert_eq!(aliases.resolve(alias, None), Err(Violation::TopicAliasUnknown));
         for name in ["a", "b"] {
             let topic = TopicName::new(name).unwrap();
             assert_eq!(aliases.resolve(alias, Some(topic)), Ok(None));
-            assert_eq!(
-                aliases.resolve(alias, None).unwrap().unwrap().as_name(),
-                name
-            );
+            assert_eq!(aliases.resolve(alias, None).unwrap().unwrap().as_name(), name);
         }
     }
 
@@ -73,9 +59,6 @@ mod tests {
         let topic = Some(TopicName::new("a").unwrap());
         let mut aliases = InboundAliases::new(2);
         assert!(aliases.resolve(TopicAlias::new(2).unwrap(), topic).is_ok());
-        assert_eq!(
-            aliases.resolve(TopicAlias::new(3).unwrap(), topic),
-            Err(Violation::TopicAliasTooHigh)
-        );
+        assert_eq!(aliases.resolve(TopicAlias::new(3).unwrap(), topic), Err(Violation::TopicAliasTooHigh));
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Inbound {
     first: u64,
     /// Bytes in `due_taken`.
     bytes: usize,
+    /// Identifiers of the QoS 2 messages in `due_taken`.
+    due_released: BTreeSet<PacketId>,
     /// QoS 2 messages of this connection between PUBREC and PUBREL.
     await_release: BTreeSet<PacketId>,
 }
@@ -44,9 +46,7 @@ pub(crate) struct Acknowledgement {
 impl Inbound {
     /// How many publishes count against our Receive Maximum.
     pub(crate) fn unacknowledged(&self) -> usize {
-        self.due_taken
-            .len()
-            .saturating_add(self.await_release.len())
+        self.due_taken.len().saturating_add(self.await_release.len())
     }
 
     /// Bytes of messages that have not been taken.
@@ -56,32 +56,24 @@ impl Inbound {
 
     /// A QoS 2 message with this identifier has been handed out and not been taken.
     pub(crate) fn is_due(&self, packet_id: PacketId) -> bool {
-        self.due_taken
-            .iter()
-            .any(|owed| owed.packet_id == packet_id && owed.qos == QoS::ExactlyOnce)
+        self.due_released.contains(&packet_id)
     }
 
     /// A new message. Its serial number takes it.
     pub(crate) fn receive(&mut self, packet_id: PacketId, qos: QoS, bytes: usize) -> u64 {
         let serial = self.first.saturating_add(self.due_taken.len() as u64);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.due_taken.push_back(Owed {
-            packet_id,
-            qos,
-            bytes,
-            answer: None,
-        });
+        if qos == QoS::ExactlyOnce {
+            self.due_released.insert(packet_id);
+        }
+        self.due_taken.push_back(Owed { packet_id, qos, bytes, answer: None });
         serial
     }
 
     /// The host has taken a message. False: it had been taken before.
     pub(crate) fn take(&mut self, serial: u64, reason_code: ReasonCode) -> bool {
-        let index = serial
-            .checked_sub(self.first)
-            .and_then(|index| usize::try_from(index).ok());
-        let Some(owed) = index
-            .and_then(|index| self.due_taken.get_mut(index))
-            .filter(|owed| owed.answer.is_none())
+        let index = serial.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+        let Some(owed) = index.and_then(|index| self.due_taken.get_mut(index)).filter(|owed| owed.answer.is_none())
         else {
             return false;
         };
@@ -96,14 +88,13 @@ impl Inbound {
         let owed = self.due_taken.pop_front()?;
         self.first = self.first.saturating_add(1);
         self.bytes = self.bytes.saturating_sub(owed.bytes);
-        if owed.qos == QoS::ExactlyOnce && !reason_code.is_failure() {
-            self.await_release.insert(owed.packet_id);
+        if owed.qos == QoS::ExactlyOnce {
+            self.due_released.remove(&owed.packet_id);
+            if !reason_code.is_failure() {
+                self.await_release.insert(owed.packet_id);
+            }
         }
-        Some(Acknowledgement {
-            packet_id: owed.packet_id,
-            qos: owed.qos,
-            reason_code,
-        })
+        Some(Acknowledgement { packet_id: owed.packet_id, qos: owed.qos, reason_code })
     }
 
     /// A QoS 2 message of an earlier connection came again: it counts on this one, too.

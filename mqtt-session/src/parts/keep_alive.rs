@@ -29,13 +29,7 @@ pub(crate) struct KeepAlive {
 
 impl KeepAlive {
     pub(crate) fn new(role: Role, seconds: u16, now: Instant) -> Self {
-        Self {
-            role,
-            interval: Duration::from_secs(seconds.into()),
-            sent: now,
-            heard: now,
-            pinged: None,
-        }
+        Self { role, interval: Duration::from_secs(seconds.into()), sent: now, heard: now, pinged: None }
     }
 
     /// A packet went out.
@@ -117,9 +111,6 @@ mod tests {
 
     #[test]
     fn zero_turns_it_off() {
-        assert_eq!(
-            KeepAlive::new(Role::Server, 0, Instant::ZERO).deadline(),
-            None
-        );
+        assert_eq!(KeepAlive::new(Role::Server, 0, Instant::ZERO).deadline(), None);
     }
 }

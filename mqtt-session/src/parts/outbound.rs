@@ -37,12 +37,7 @@ impl Outgoing {
     /// A delivery as the message was published.
     #[must_use]
     pub fn new(message: Arc<PublishBuf>) -> Self {
-        Self {
-            qos: message.qos(),
-            retain: message.retain(),
-            message,
-            subscription_ids: Vec::new(),
-        }
+        Self { qos: message.qos(), retain: message.retain(), message, subscription_ids: Vec::new() }
     }
 
     /// What it counts for in a queue.
@@ -149,22 +144,11 @@ impl Outbound {
     /// A message takes off under `packet_id`, at QoS 1 or 2.
     pub(crate) fn launch(&mut self, packet_id: PacketId, id: PublishId, outgoing: Outgoing) {
         self.bytes = self.bytes.saturating_add(outgoing.bytes());
-        let stage = if outgoing.qos == QoS::ExactlyOnce {
-            Stage::AwaitPubRec(outgoing)
-        } else {
-            Stage::AwaitPubAck(outgoing)
-        };
+        let stage =
+            if outgoing.qos == QoS::ExactlyOnce { Stage::AwaitPubRec(outgoing) } else { Stage::AwaitPubAck(outgoing) };
         let order = self.next_order;
         self.next_order = self.next_order.saturating_add(1);
-        let before = self.flights.insert(
-            packet_id,
-            Flight {
-                id,
-                stage,
-                order,
-                counted: true,
-            },
-        );
+        let before = self.flights.insert(packet_id, Flight { id, stage, order, counted: true });
         debug_assert!(before.is_none(), "packet identifier {packet_id} was in use");
     }
 
@@ -188,23 +172,14 @@ impl Outbound {
 
     /// No flight counts any more: the connection has ended.
     pub(crate) fn uncount(&mut self) {
-        self.flights
-            .values_mut()
-            .for_each(|flight| flight.counted = false);
+        self.flights.values_mut().for_each(|flight| flight.counted = false);
     }
 
     /// Everything in flight, in the order in which it is to be sent again: v3\[MQTT-4.6.0-1\] v5\[MQTT-4.6.0-1\].
     pub(crate) fn in_order(&self) -> VecDeque<PacketId> {
-        let mut flights: Vec<_> = self
-            .flights
-            .iter()
-            .map(|(&packet_id, flight)| (flight.order, packet_id))
-            .collect();
+        let mut flights: Vec<_> = self.flights.iter().map(|(&packet_id, flight)| (flight.order, packet_id)).collect();
         flights.sort_unstable();
-        flights
-            .into_iter()
-            .map(|(_, packet_id)| packet_id)
-            .collect()
+        flights.into_iter().map(|(_, packet_id)| packet_id).collect()
     }
 
     /// The peer has forgotten all flights. Those at QoS 1 wait again, before the others; those at QoS 2 are returned, with whether the peer has had the message.
@@ -213,21 +188,9 @@ impl Outbound {
         let mut again = Vec::new();
         for packet_id in self.in_order() {
             match self.land(packet_id) {
-                Some(Flight {
-                    id,
-                    stage: Stage::AwaitPubAck(outgoing),
-                    ..
-                }) => again.push((id, outgoing)),
-                Some(Flight {
-                    id,
-                    stage: Stage::AwaitPubRec(_),
-                    ..
-                }) => settled.push((id, false)),
-                Some(Flight {
-                    id,
-                    stage: Stage::AwaitPubComp,
-                    ..
-                }) => settled.push((id, true)),
+                Some(Flight { id, stage: Stage::AwaitPubAck(outgoing), .. }) => again.push((id, outgoing)),
+                Some(Flight { id, stage: Stage::AwaitPubRec(_), .. }) => settled.push((id, false)),
+                Some(Flight { id, stage: Stage::AwaitPubComp, .. }) => settled.push((id, true)),
                 None => {}
             }
         }
@@ -246,10 +209,7 @@ mod tests {
 
     fn outgoing(qos: QoS) -> Outgoing {
         let topic = TopicName::new("t").unwrap();
-        let mut outgoing = Outgoing::new(Arc::new(PublishBuf::new(
-            topic,
-            &Publish::new(topic, b"123456789"),
-        )));
+        let mut outgoing = Outgoing::new(Arc::new(PublishBuf::new(topic, &Publish::new(topic, b"123456789"))));
         outgoing.qos = qos;
         outgoing
     }
@@ -275,11 +235,7 @@ mod tests {
     #[test]
     fn flights_are_sent_again_in_their_order_and_not_in_that_of_their_identifiers() {
         let mut outbound = Outbound::default();
-        for (packet_id, qos) in [
-            (9, QoS::AtLeastOnce),
-            (3, QoS::ExactlyOnce),
-            (5, QoS::AtLeastOnce),
-        ] {
+        for (packet_id, qos) in [(9, QoS::AtLeastOnce), (3, QoS::ExactlyOnce), (5, QoS::AtLeastOnce)] {
             outbound.launch(id(packet_id), PublishId(packet_id.into()), outgoing(qos));
         }
         assert_eq!(outbound.in_order(), [id(9), id(3), id(5)]);
@@ -293,10 +249,7 @@ mod tests {
         outbound.launch(id(3), PublishId(3), outgoing(QoS::ExactlyOnce));
         outbound.release(id(3));
         outbound.push(PublishId(4), outgoing(QoS::AtMostOnce));
-        assert_eq!(
-            outbound.ground(),
-            [(PublishId(2), false), (PublishId(3), true)]
-        );
+        assert_eq!(outbound.ground(), [(PublishId(2), false), (PublishId(3), true)]);
         assert_eq!(outbound.pop().unwrap().0, PublishId(1));
         assert_eq!(outbound.pop().unwrap().0, PublishId(4));
         assert_eq!(outbound.bytes(), 0);

@@ -32,10 +32,7 @@ mod tests {
     fn identifiers_go_round_and_skip_those_in_use() {
         let mut ids = PacketIds { last: 65_533 };
         let in_use = BTreeSet::from([PacketId::MAX, PacketId::MIN]);
-        assert_eq!(
-            ids.allocate(|id| in_use.contains(&id)).unwrap().get(),
-            65_534
-        );
+        assert_eq!(ids.allocate(|id| in_use.contains(&id)).unwrap().get(), 65_534);
         assert_eq!(ids.allocate(|id| in_use.contains(&id)).unwrap().get(), 2);
     }
 

@@ -33,21 +33,8 @@ impl Requests {
         self.0.contains_key(&packet_id)
     }
 
-    pub(crate) fn open(
-        &mut self,
-        packet_id: PacketId,
-        id: RequestId,
-        question: Question,
-        filters: usize,
-    ) {
-        self.0.insert(
-            packet_id,
-            Request {
-                id,
-                question,
-                filters,
-            },
-        );
+    pub(crate) fn open(&mut self, packet_id: PacketId, id: RequestId, question: Question, filters: usize) {
+        self.0.insert(packet_id, Request { id, question, filters });
     }
 
     /// The server answers with so many codes (`None`: its version has none). `None`: nothing of the kind was asked.
@@ -67,9 +54,7 @@ impl Requests {
 
     /// The connection has ended: all that will get no answer.
     pub(crate) fn lose(&mut self) -> impl Iterator<Item = RequestId> + use<> {
-        core::mem::take(&mut self.0)
-            .into_values()
-            .map(|request| request.id)
+        core::mem::take(&mut self.0).into_values().map(|request| request.id)
     }
 }
 
@@ -81,25 +66,10 @@ mod tests {
     fn an_answer_must_fit_its_question() {
         let mut requests = Requests::default();
         requests.open(PacketId::MIN, RequestId(7), Question::Subscribe, 2);
-        assert_eq!(
-            requests.answer(PacketId::MAX, Question::Subscribe, Some(2)),
-            None
-        );
-        assert_eq!(
-            requests.answer(PacketId::MIN, Question::Unsubscribe, Some(2)),
-            None
-        );
-        assert_eq!(
-            requests.answer(PacketId::MIN, Question::Subscribe, Some(1)),
-            None
-        );
-        assert_eq!(
-            requests.answer(PacketId::MIN, Question::Subscribe, Some(2)),
-            Some(RequestId(7))
-        );
-        assert_eq!(
-            requests.answer(PacketId::MIN, Question::Subscribe, Some(2)),
-            None
-        );
+        assert_eq!(requests.answer(PacketId::MAX, Question::Subscribe, Some(2)), None);
+        assert_eq!(requests.answer(PacketId::MIN, Question::Unsubscribe, Some(2)), None);
+        assert_eq!(requests.answer(PacketId::MIN, Question::Subscribe, Some(1)), None);
+        assert_eq!(requests.answer(PacketId::MIN, Question::Subscribe, Some(2)), Some(RequestId(7)));
+        assert_eq!(requests.answer(PacketId::MIN, Question::Subscribe, Some(2)), None);
     }
 }

@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use mqtt_proto::{
-    Codec, Delivery, Packet, Properties, QoS, ReasonCode, Subscription, TopicFilter, TopicName,
-    TransmitBuf, Version,
+    Codec, Delivery, Packet, Properties, QoS, ReasonCode, Subscription, TopicFilter, TopicName, TransmitBuf, Version,
 };
 use mqtt_session::{
-    Accept, Client, ConnectOptions, Event, Instant, Message, Outcome, PublishId, Published, Server,
-    ServerOptions, SessionState, Transmit,
+    Accept, Client, ConnectOptions, Event, Instant, Message, Outcome, PublishId, Published, Server, ServerOptions,
+    SessionState, Transmit,
 };
 
 pub(crate) const VERSIONS: [Version; 2] = [Version::V3_1_1, Version::V5];
@@ -28,16 +27,9 @@ pub(crate) fn message<'a>(name: &'a str, payload: &'a str, qos: QoS) -> Message<
 /// What an end has said, without what it borrowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
-    Connected {
-        session_present: bool,
-    },
+    Connected { session_present: bool },
     ConnectRequested(String),
-    Received {
-        topic: String,
-        payload: String,
-        qos: QoS,
-        dup: bool,
-    },
+    Received { topic: String, payload: String, qos: QoS, dup: bool },
     Published(PublishId, Outcome),
     SubscribeRequested(Vec<String>),
     Subscribed(Vec<ReasonCode>),
@@ -50,12 +42,8 @@ pub(crate) enum Said {
 impl From<Event<'_>> for Said {
     fn from(event: Event<'_>) -> Self {
         match event {
-            Event::Connected(connack) => Self::Connected {
-                session_present: connack.session_present,
-            },
-            Event::ConnectRequested(connect) => {
-                Self::ConnectRequested(connect.client_id.as_str().into())
-            }
+            Event::Connected(connack) => Self::Connected { session_present: connack.session_present },
+            Event::ConnectRequested(connect) => Self::ConnectRequested(connect.client_id.as_str().into()),
             Event::Received(message) => Self::Received {
                 topic: message.topic().as_str().into(),
                 payload: String::from_utf8(message.payload().into()).unwrap(),
@@ -64,18 +52,10 @@ impl From<Event<'_>> for Said {
             },
             Event::Published { id, outcome } => Self::Published(id, outcome),
             Event::SubscribeRequested(subscribe) => Self::SubscribeRequested(
-                subscribe
-                    .subscriptions
-                    .iter()
-                    .map(|subscription| subscription.filter.as_str().into())
-                    .collect(),
+                subscribe.subscriptions.iter().map(|subscription| subscription.filter.as_str().into()).collect(),
             ),
-            Event::Subscribed { suback, .. } => {
-                Self::Subscribed(suback.reason_codes.iter().collect())
-            }
-            Event::Unsubscribed { unsuback, .. } => {
-                Self::Unsubscribed(unsuback.reason_codes.iter().collect())
-            }
+            Event::Subscribed { suback, .. } => Self::Subscribed(suback.reason_codes.iter().collect()),
+            Event::Unsubscribed { unsuback, .. } => Self::Unsubscribed(unsuback.reason_codes.iter().collect()),
             Event::RequestLost { .. } => Self::RequestLost,
             Event::Disconnected(disconnected) => Self::Disconnected(disconnected.cause),
             other => Self::Other(format!("{other:?}")),
@@ -206,15 +186,11 @@ impl Pair {
             let detail = match packet {
                 Packet::Publish(publish) => match publish.delivery {
                     Delivery::AtMostOnce => String::new(),
-                    Delivery::AtLeastOnce { packet_id, dup }
-                    | Delivery::ExactlyOnce { packet_id, dup } => {
+                    Delivery::AtLeastOnce { packet_id, dup } | Delivery::ExactlyOnce { packet_id, dup } => {
                         format!(" {packet_id}{}", if dup { " dup" } else { "" })
                     }
                 },
-                Packet::PubAck(ack)
-                | Packet::PubRec(ack)
-                | Packet::PubRel(ack)
-                | Packet::PubComp(ack) => {
+                Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
                     let code = if ack.reason_code == ReasonCode::Success {
                         String::new()
                     } else {
@@ -227,8 +203,7 @@ impl Pair {
                 }
                 _ => String::new(),
             };
-            self.trace
-                .push(format!("{who} {:?}{detail}", packet.packet_type()));
+            self.trace.push(format!("{who} {:?}{detail}", packet.packet_type()));
         }
     }
 
@@ -238,20 +213,11 @@ impl Pair {
         while let Some(event) = self.server.handle_input(self.now, &mut input) {
             match &event {
                 Event::ConnectRequested(connect) => {
-                    let session = if connect.clean_start {
-                        None
-                    } else {
-                        self.kept.take()
-                    };
-                    let mut answer = Accept::new(if connect.client_id.is_empty() {
-                        "assigned"
-                    } else {
-                        connect.client_id.as_str()
-                    });
+                    let session = if connect.clean_start { None } else { self.kept.take() };
+                    let mut answer =
+                        Accept::new(if connect.client_id.is_empty() { "assigned" } else { connect.client_id.as_str() });
                     answer.session_present = session.is_some();
-                    self.server
-                        .accept(self.now, session.unwrap_or_default(), &answer)
-                        .unwrap();
+                    self.server.accept(self.now, session.unwrap_or_default(), &answer).unwrap();
                 }
                 Event::SubscribeRequested(subscribe) => {
                     let codes: Vec<_> = subscribe
@@ -259,15 +225,11 @@ impl Pair {
                         .iter()
                         .map(|subscription| ReasonCode::granted(subscription.options.qos))
                         .collect();
-                    self.server
-                        .suback(self.now, subscribe.packet_id, &codes, Properties::EMPTY)
-                        .unwrap();
+                    self.server.suback(self.now, subscribe.packet_id, &codes, Properties::EMPTY).unwrap();
                 }
                 Event::UnsubscribeRequested(unsubscribe) => {
                     let codes = vec![ReasonCode::Success; unsubscribe.filters.len()];
-                    self.server
-                        .unsuback(self.now, unsubscribe.packet_id, &codes, Properties::EMPTY)
-                        .unwrap();
+                    self.server.unsuback(self.now, unsubscribe.packet_id, &codes, Properties::EMPTY).unwrap();
                 }
                 _ => {}
             }
@@ -297,16 +259,12 @@ impl Pair {
     }
 
     pub(crate) fn publish(&mut self, name: &str, payload: &str, qos: QoS) -> Published {
-        self.client
-            .publish(self.now, &message(name, payload, qos))
-            .unwrap()
+        self.client.publish(self.now, &message(name, payload, qos)).unwrap()
     }
 
     pub(crate) fn subscribe(&mut self, filter: &str, qos: QoS) {
         let subscription = Subscription::new(TopicFilter::new(filter).unwrap(), qos);
-        self.client
-            .subscribe(self.now, &[subscription], Properties::EMPTY)
-            .unwrap();
+        self.client.subscribe(self.now, &[subscription], Properties::EMPTY).unwrap();
     }
 
     /// Payloads that the server has received, in order.

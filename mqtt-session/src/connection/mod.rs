@@ -1,0 +1,279 @@
+//! The rules that both ends share. Only this room knows all parts, and only it encodes. It does not know which end it is beyond its [`Codec`].
+//!
+//! Here is a connection's life; what it receives and what it sends are in the two files below.
+
+use alloc::collections::VecDeque;
+
+use mqtt_proto::{
+    Codec, Disconnect, EncodeError, Framer, Packet, PacketId, Properties, QoS, ReasonCode, Role, TransmitBuf, Version,
+};
+
+use crate::event::{DisconnectCause, Disconnected};
+use crate::parts::alias::InboundAliases;
+use crate::parts::inbound::Inbound;
+use crate::parts::keep_alive::{Due, KeepAlive};
+use crate::parts::output::Output;
+use crate::parts::quota::Quota;
+use crate::parts::requests::Requests;
+use crate::saved::SessionState;
+use crate::{Acknowledge, Agreed, Event, Instant, Limits, Outcome};
+
+mod receive;
+mod send;
+
+pub(crate) use receive::Handled;
+pub(crate) use send::Fit;
+
+/// What [`poll_transmit`](crate::Client::poll_transmit) found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a host must handle all three")]
+pub enum Transmit {
+    /// Nothing to send now.
+    Idle,
+    /// Bytes have been appended. Write them before asking again.
+    Ready,
+    /// Nothing more will be sent: write what is left, then close the transport.
+    Close,
+}
+
+/// How far a connection has come.
+///
+/// ```text
+///              connect()               CONNACK
+///   Idle ---------------> AwaitConnAck ---------> Open ----+
+///    |                         |                   ^       | disconnect(), DISCONNECT, error, deadline
+///    | Server::new             |          accept() |       v
+///    +-------> AwaitConnect -----------> DueConnAck ----> Closing ---handle_closed()---> Idle
+///                    CONNECT
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Phase {
+    /// There is no transport.
+    Idle,
+    /// Client: the server owes CONNACK.
+    AwaitConnAck,
+    /// Server: the client owes CONNECT.
+    AwaitConnect,
+    /// Server: the host owes `accept` or `refuse`.
+    DueConnAck,
+    /// Both have agreed.
+    Open,
+    /// Nothing more is read; what is left goes out.
+    Closing,
+}
+
+/// What we announced to the peer, and therefore enforce.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Announced {
+    pub(crate) receive_maximum: u16,
+    pub(crate) maximum_qos: QoS,
+    pub(crate) retain_available: bool,
+}
+
+/// One end of a connection, and the session behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Connection {
+    pub(crate) session: SessionState,
+    pub(crate) link: Link,
+    limits: Limits,
+    acknowledge: Acknowledge,
+    /// Counts connections, so that a token of one is nothing to the next.
+    generation: u32,
+    events: VecDeque<Event<'static>>,
+}
+
+/// What belongs to one connection and ends with it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Link {
+    pub(crate) phase: Phase,
+    pub(crate) codec: Codec,
+    pub(crate) agreed: Agreed,
+    pub(crate) announced: Announced,
+    pub(crate) keep_alive: KeepAlive,
+    pub(crate) aliases: InboundAliases,
+    pub(crate) requests: Requests,
+    /// Reason strings and user properties may be sent in acknowledgements: v5\[MQTT-3.1.2-29\].
+    pub(crate) problem_information: bool,
+    /// When the handshake must be done.
+    deadline: Option<Instant>,
+    framer: Framer,
+    output: Output,
+    quota: Quota,
+    inbound: Inbound,
+    /// Flights of earlier connections, still to be sent again on this one.
+    resend: VecDeque<PacketId>,
+}
+
+impl Link {
+    fn new(phase: Phase, codec: Codec, now: Instant) -> Self {
+        Self {
+            phase,
+            codec,
+            agreed: Agreed::new(codec.version),
+            announced: Announced { receive_maximum: u16::MAX, maximum_qos: QoS::ExactlyOnce, retain_available: true },
+            keep_alive: KeepAlive::new(codec.role, 0, now),
+            aliases: InboundAliases::default(),
+            requests: Requests::default(),
+            problem_information: true,
+            deadline: None,
+            framer: Framer::new(codec.packet_bytes_max),
+            output: Output::default(),
+            quota: Quota::new(0),
+            inbound: Inbound::default(),
+            resend: VecDeque::new(),
+        }
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(codec: Codec, limits: Limits, acknowledge: Acknowledge) -> Self {
+        Self {
+            session: SessionState::default(),
+            link: Link::new(Phase::Idle, codec, Instant::ZERO),
+            limits,
+            acknowledge,
+            generation: 0,
+            events: VecDeque::new(),
+        }
+    }
+
+    pub(crate) const fn version(&self) -> Version {
+        self.link.codec.version
+    }
+
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.link.phase == Phase::Open
+    }
+
+    /// A transport is there. The handshake gets its deadline.
+    pub(crate) fn begin(&mut self, now: Instant, phase: Phase, codec: Codec) {
+        self.generation = self.generation.wrapping_add(1);
+        self.link = Link::new(phase, codec, now);
+        self.link.deadline = Some(now + self.limits.connect_timeout);
+    }
+
+    /// The handshake is done, and `agreed` says with what result.
+    pub(crate) fn open(&mut self, now: Instant) {
+        let link = &mut self.link;
+        link.phase = Phase::Open;
+        link.deadline = None;
+        link.keep_alive = KeepAlive::new(link.codec.role, link.agreed.keep_alive, now);
+        // v5[MQTT-3.3.4-7] v5[MQTT-3.3.4-9] v5[MQTT-4.9.0-1]
+        link.quota = Quota::new(link.agreed.receive_maximum.min(self.limits.in_flight_max).max(1));
+        if link.agreed.session_present {
+            // v3[MQTT-4.4.0-1] v5[MQTT-4.4.0-1]
+            link.resend = self.session.outbound.in_order();
+        } else {
+            for (id, delivered) in self.session.forget() {
+                let outcome = if delivered { Outcome::Delivered(ReasonCode::Success) } else { Outcome::SessionLost };
+                self.events.push_back(Event::Published { id, outcome });
+            }
+        }
+        self.pump();
+    }
+
+    /// Ends the connection for `cause`, telling the peer where its version has a way. Returns what to tell the host.
+    pub(crate) fn fail<'b>(&mut self, cause: DisconnectCause) -> Event<'b> {
+        if self.is_open() && !matches!(cause, DisconnectCause::Peer(_) | DisconnectCause::TransportClosed) {
+            self.say_goodbye(cause.reason_code());
+        }
+        self.link.phase = Phase::Closing;
+        Event::Disconnected(Disconnected::new(cause))
+    }
+
+    /// DISCONNECT, with a code that our end may send.
+    fn say_goodbye(&mut self, reason_code: ReasonCode) {
+        let codec = self.link.codec;
+        if codec.role == Role::Server && !codec.version.server_may_disconnect() {
+            return;
+        }
+        let said = if codec.version.acks_carry_reason() { reason_code } else { ReasonCode::NORMAL_DISCONNECTION };
+        for code in [said, ReasonCode::ProtocolError] {
+            if codec.encode(&Packet::Disconnect(Disconnect::new(code)), self.link.output.buf()).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Our end has had enough: DISCONNECT, then close.
+    pub(crate) fn disconnect(
+        &mut self,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), EncodeError> {
+        let codec = self.link.codec;
+        if codec.role == Role::Client || codec.version.server_may_disconnect() {
+            let packet = Packet::Disconnect(Disconnect { reason_code, properties });
+            codec.encode(&packet, self.link.output.buf())?;
+        }
+        self.link.phase = Phase::Closing;
+        self.events.push_back(Event::Disconnected(Disconnected::new(DisconnectCause::Local(reason_code))));
+        Ok(())
+    }
+
+    pub(crate) fn handle_closed(&mut self) {
+        if !matches!(self.link.phase, Phase::Idle | Phase::Closing) {
+            self.events.push_back(Event::Disconnected(Disconnected::new(DisconnectCause::TransportClosed)));
+        }
+        for id in self.link.requests.lose() {
+            self.events.push_back(Event::RequestLost { id });
+        }
+        self.session.outbound.uncount();
+        self.link = Link::new(Phase::Idle, self.link.codec, Instant::ZERO);
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        let cause = match self.link.keep_alive.due(now) {
+            _ if !self.is_open() => DisconnectCause::ConnectTimeout,
+            Some(Due::Dead) => DisconnectCause::KeepAliveTimeout,
+            Some(Due::Ping) => {
+                self.link.keep_alive.pinged(now);
+                return self.answer(&Packet::PingReq);
+            }
+            None => return,
+        };
+        let event = self.fail(cause);
+        self.events.push_back(event);
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        match self.link.phase {
+            Phase::Open => self.link.keep_alive.deadline(),
+            Phase::AwaitConnAck | Phase::AwaitConnect | Phase::DueConnAck => self.link.deadline,
+            Phase::Idle | Phase::Closing => None,
+        }
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event<'static>> {
+        let event = self.events.pop_front();
+        if self.events.is_empty() {
+            // An idle connection holds no buffers.
+            self.events = VecDeque::new();
+        }
+        event
+    }
+
+    pub(crate) fn push_event(&mut self, event: Event<'static>) {
+        self.events.push_back(event);
+    }
+
+    pub(crate) fn poll_transmit(&mut self, now: Instant, out: &mut TransmitBuf) -> Transmit {
+        self.pump();
+        if !self.link.output.is_empty() {
+            self.link.output.take(out);
+            self.link.keep_alive.sent(now);
+            Transmit::Ready
+        } else if self.link.phase == Phase::Closing {
+            Transmit::Close
+        } else {
+            Transmit::Idle
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What a packet from the peer does.
+
+use mqtt_proto::{Ack, Frame, Packet, PacketId, Publish, QoS, ReasonCode};
+
+use super::{Connection, Phase};
+use crate::event::{DisconnectCause, Disconnected};
+use crate::message::Topic;
+use crate::parts::inbound::Acknowledgement;
+use crate::parts::outbound::Stage;
+use crate::saved::SessionOp;
+use crate::{AckToken, Acknowledge, Event, Instant, Outcome, Received, StaleAck, Violation};
+
+/// What a packet leads to: something to say, or the end.
+pub(crate) type Handled<'b> = Result<Option<Event<'b>>, DisconnectCause>;
+
+impl Connection {
+    /// Input is of use now. Else it must wait for the host's answer, or for the peer to read ours.
+    pub(crate) fn wants_input(&self) -> bool {
+        match self.link.phase {
+            Phase::AwaitConnAck | Phase::AwaitConnect | Phase::Open => self.link.output.is_read(),
+            Phase::DueConnAck | Phase::Idle => false,
+            // It is dropped.
+            Phase::Closing => true,
+        }
+    }
+
+    /// The next packet from `input`, if there is one and it may be handled now.
+    pub(crate) fn next_frame<'b>(
+        &mut self,
+        now: Instant,
+        input: &mut &'b [u8],
+    ) -> Result<Option<Frame<'b>>, DisconnectCause> {
+        if self.link.phase == Phase::Closing {
+            *input = &[];
+        }
+        if !self.wants_input() {
+            return Ok(None);
+        }
+        let frame = self.link.framer.next(input).map_err(DisconnectCause::Malformed)?;
+        if frame.is_some() {
+            self.link.keep_alive.heard(now);
+        }
+        Ok(frame)
+    }
+
+    pub(crate) fn decode<'b>(&self, frame: &Frame<'b>) -> Result<Packet<'b>, DisconnectCause> {
+        self.link.codec.decode_frame(frame).map_err(DisconnectCause::Malformed)
+    }
+
+    /// Handles a packet that either end may send once the connection is open.
+    pub(crate) fn handle_packet<'b>(&mut self, packet: Packet<'b>, bytes: usize) -> Handled<'b> {
+        match packet {
+            Packet::Publish(publish) => self.handle_publish(publish, bytes),
+            Packet::PubAck(ack) => Ok(self.handle_puback(&ack)),
+            Packet::PubRec(ack) => Ok(self.handle_pubrec(&ack)),
+            Packet::PubRel(ack) => {
+                self.handle_pubrel(ack.packet_id);
+                Ok(None)
+            }
+            Packet::PubComp(ack) => Ok(self.handle_pubcomp(ack.packet_id)),
+            Packet::Disconnect(packet) => {
+                let cause = DisconnectCause::Peer(packet.reason_code);
+                self.link.phase = Phase::Closing;
+                Ok(Some(Event::Disconnected(Disconnected { cause, packet: Some(packet) })))
+            }
+            // Authentication beyond the first CONNECT has not been agreed to by any of our ends.
+            Packet::Auth(_) => Err(DisconnectCause::Violation(Violation::UnexpectedAuth)),
+            Packet::Connect(_) => Err(DisconnectCause::Violation(Violation::SecondConnect)),
+            Packet::ConnAck(_) => Err(DisconnectCause::Violation(Violation::SecondConnAck)),
+            Packet::Subscribe(_)
+            | Packet::SubAck(_)
+            | Packet::Unsubscribe(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingReq
+            | Packet::PingResp => {
+                debug_assert!(false, "one end's own business: {packet:?}");
+                Ok(None)
+            }
+        }
+    }
+
+    fn handle_publish<'b>(&mut self, publish: Publish<'b>, bytes: usize) -> Handled<'b> {
+        let violation = |violation| Err(DisconnectCause::Violation(violation));
+        let link = &mut self.link;
+        // v5[MQTT-3.2.2-11]
+        if publish.delivery.qos() > link.announced.maximum_qos {
+            return violation(Violation::QosTooHigh);
+        }
+        // v5[MQTT-3.2.2-14]
+        if publish.retain && !link.announced.retain_available {
+            return violation(Violation::RetainNotAvailable);
+        }
+        let aliased = match publish.properties.topic_alias() {
+            Some(alias) => link.aliases.resolve(alias, publish.topic).map_err(DisconnectCause::Violation)?,
+            None => None,
+        };
+        let topic = match (publish.topic, aliased) {
+            (Some(name), _) => Topic::Named(name),
+            (None, Some(name)) => Topic::Aliased(name),
+            // The codec refuses a PUBLISH with neither.
+            (None, None) => return violation(Violation::TopicAliasUnknown),
+        };
+        let Some(packet_id) = publish.delivery.packet_id() else {
+            return Ok(Some(Event::Received(Received::new(topic, publish, None))));
+        };
+        let qos = publish.delivery.qos();
+        if qos == QoS::ExactlyOnce {
+            // A repeat is known by its identifier, whatever DUP says: v3[MQTT-4.3.3-2] v5[MQTT-4.3.3-10]
+            if self.session.has_received(packet_id) {
+                link.inbound.repeat(packet_id);
+                self.answer(&Packet::PubRec(Ack::new(packet_id)));
+                return Ok(None);
+            }
+            // Handed out, and not taken yet: its PUBREC will come.
+            if link.inbound.is_due(packet_id) {
+                return Ok(None);
+            }
+        }
+        // v5[MQTT-3.3.4-7] v5[MQTT-3.3.4-9]
+        if link.inbound.unacknowledged() >= link.announced.receive_maximum.into() {
+            return violation(Violation::ReceiveMaximumExceeded);
+        }
+        if link.inbound.bytes().saturating_add(bytes) > self.limits.unacknowledged_bytes_max.max(bytes) {
+            return violation(Violation::UnacknowledgedBytes);
+        }
+        let serial = link.inbound.receive(packet_id, qos, bytes);
+        let token = match self.acknowledge {
+            Acknowledge::AtOnce => {
+                link.inbound.take(serial, ReasonCode::Success);
+                self.send_acknowledgements();
+                None
+            }
+            Acknowledge::Manually => Some(AckToken { generation: self.generation, serial }),
+        };
+        Ok(Some(Event::Received(Received::new(topic, publish, token))))
+    }
+
+    pub(crate) fn take(&mut self, token: AckToken, reason_code: ReasonCode) -> Result<(), StaleAck> {
+        if token.generation != self.generation || !self.is_open() || !self.link.inbound.take(token.serial, reason_code)
+        {
+            return Err(StaleAck);
+        }
+        self.send_acknowledgements();
+        Ok(())
+    }
+
+    /// v3\[MQTT-4.3.2-2\] v3\[MQTT-4.3.3-2\] v5\[MQTT-4.3.2-4\] v5\[MQTT-4.3.3-8\]
+    fn send_acknowledgements(&mut self) {
+        while let Some(Acknowledgement { packet_id, qos, reason_code }) = self.link.inbound.next() {
+            let mut ack = Ack::new(packet_id);
+            if self.version().acks_carry_reason() {
+                ack.reason_code = reason_code;
+            }
+            if qos == QoS::ExactlyOnce {
+                if !ack.reason_code.is_failure() {
+                    self.session.commit(SessionOp::Receive(packet_id));
+                }
+                self.answer(&Packet::PubRec(ack));
+            } else {
+                self.answer(&Packet::PubAck(ack));
+            }
+        }
+    }
+
+    fn handle_pubrel(&mut self, packet_id: PacketId) {
+        let mut ack = Ack::new(packet_id);
+        if self.session.has_received(packet_id) {
+            self.session.commit(SessionOp::Complete(packet_id));
+            self.link.inbound.release(packet_id);
+        } else if self.version().acks_carry_reason() {
+            ack.reason_code = ReasonCode::PacketIdentifierNotFound;
+        }
+        // v3[MQTT-4.3.3-2] v5[MQTT-4.3.3-11]
+        self.answer(&Packet::PubComp(ack));
+    }
+
+    /// Ends a flight, if it is at the right stage, and settles its publish.
+    fn land<'b>(
+        &mut self,
+        packet_id: PacketId,
+        is_due: impl FnOnce(&Stage) -> bool,
+        reason_code: ReasonCode,
+    ) -> Option<Event<'b>> {
+        let flight = self.session.outbound.flight(packet_id).filter(|flight| is_due(&flight.stage))?;
+        let (id, counted) = (flight.id, flight.counted);
+        self.session.commit(SessionOp::Land(packet_id));
+        // v5[MQTT-4.9.0-2]
+        if counted {
+            self.link.quota.give();
+        }
+        self.pump();
+        let outcome =
+            if reason_code.is_failure() { Outcome::Rejected(reason_code) } else { Outcome::Delivered(reason_code) };
+        Some(Event::Published { id, outcome })
+    }
+
+    fn handle_puback<'b>(&mut self, ack: &Ack<'_>) -> Option<Event<'b>> {
+        self.land(ack.packet_id, |stage| matches!(stage, Stage::AwaitPubAck(_)), ack.reason_code)
+    }
+
+    fn handle_pubrec<'b>(&mut self, ack: &Ack<'_>) -> Option<Event<'b>> {
+        let packet_id = ack.packet_id;
+        let mut release = Ack::new(packet_id);
+        match self.session.outbound.flight(packet_id).map(|flight| &flight.stage) {
+            Some(Stage::AwaitPubRec(_)) if ack.reason_code.is_failure() => {
+                // No PUBREL follows: v5[MQTT-4.3.3-4]
+                return self.land(packet_id, |_| true, ack.reason_code);
+            }
+            // v3[MQTT-4.3.3-1] v5[MQTT-4.3.3-4]
+            Some(Stage::AwaitPubRec(_)) => self.session.commit(SessionOp::Release(packet_id)),
+            Some(Stage::AwaitPubComp) => {}
+            Some(Stage::AwaitPubAck(_)) => return None,
+            None if ack.reason_code.is_failure() => return None,
+            None if self.version().acks_carry_reason() => release.reason_code = ReasonCode::PacketIdentifierNotFound,
+            None => {}
+        }
+        self.answer(&Packet::PubRel(release));
+        None
+    }
+
+    /// Any code completes it: a peer that does not know the identifier has completed it before.
+    fn handle_pubcomp<'b>(&mut self, packet_id: PacketId) -> Option<Event<'b>> {
+        self.land(packet_id, |stage| matches!(stage, Stage::AwaitPubComp), ReasonCode::Success)
+    }
+}
