@@ -125,6 +125,7 @@
 
 extern crate alloc;
 
+mod broker;
 mod client;
 mod connection;
 mod error;
@@ -136,6 +137,10 @@ mod saved;
 mod server;
 mod time;
 
+pub use broker::{
+    Broker, BrokerCounts, BrokerEvent, BrokerOptions, ConnectionId, Matches, OpenError, RetainedFull,
+    RetainedMatches, RetainedStore, SubscriptionTree, TreeFull,
+};
 pub use client::Client;
 pub use connection::Transmit;
 pub use error::{AnswerError, ConnectError, PublishError, RequestError, StaleAck, Violation};

@@ -101,6 +101,11 @@ impl Server {
         self.connection.session.pending()
     }
 
+    /// A message would go out at once, and not wait behind others.
+    pub(crate) fn has_room(&self) -> bool {
+        self.connection.may_send_at_once()
+    }
+
     /// What outlives the connection, for the next one of the same client. Leaves an empty session behind.
     pub fn take_session(&mut self) -> SessionState {
         self.connection.session.outbound.uncount();

@@ -71,7 +71,7 @@ impl Connection {
     }
 
     /// Whether a message would overtake nothing if it went out now.
-    fn may_send_at_once(&self) -> bool {
+    pub(crate) fn may_send_at_once(&self) -> bool {
         self.is_open()
             && !self.session.outbound.has_waiting()
             && self.link.resend.is_empty()

@@ -1,0 +1,238 @@
+//! How clients come and go, and what becomes of their sessions (sections 3.1.4 and 4.1).
+
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use mqtt_proto::{Connect, Properties, ReasonCode};
+
+use super::connections::ConnectionId;
+use super::deadlines::Owner;
+use super::registry::SessionId;
+use super::wills::{DelayedWill, StoredWill};
+use super::{Broker, BrokerEvent};
+use crate::{Accept, AnswerError, DisconnectCause, Instant, RequestError};
+
+/// A will whose time has come.
+type DueWill = (SessionId, StoredWill);
+
+impl Broker {
+    /// A client asks for a connection. Whoever is refused changes nothing.
+    pub(super) fn connect(&mut self, now: Instant, id: ConnectionId, connect: &Connect<'_>) {
+        let admitted = self.admit(connect).and_then(|()| {
+            let client_id =
+                if connect.client_id.is_empty() { self.invent_client_id() } else { connect.client_id.as_str().into() };
+            self.take_over(now, &client_id);
+            self.attach(now, id, connect, &client_id)
+        });
+        if let Err(reason_code) = admitted
+            && let Some(connection) = self.connections.get_mut(id)
+        {
+            connection.server.refuse(now, reason_code);
+        }
+    }
+
+    /// May this client connect? v5\[MQTT-3.1.4-2\]
+    fn admit(&self, connect: &Connect<'_>) -> Result<(), ReasonCode> {
+        let client_id = connect.client_id;
+        if self.is_shutting_down {
+            Err(ReasonCode::ServerUnavailable)
+        } else if client_id.len() > self.options.client_id_bytes_max {
+            // v3[MQTT-3.1.3-9]
+            Err(ReasonCode::ClientIdentifierNotValid)
+        } else if connect.properties.authentication_method().is_some() {
+            Err(ReasonCode::BadAuthenticationMethod)
+        } else if self.registry.len() >= self.options.sessions_max && self.registry.find(client_id.as_str()).is_none() {
+            Err(ReasonCode::QuotaExceeded)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A client identifier that nobody has: v3\[MQTT-3.1.3-6\] v5\[MQTT-3.1.3-6\] v5\[MQTT-3.2.2-16\]. The next number of a SplitMix64 sequence.
+    fn invent_client_id(&mut self) -> Arc<str> {
+        loop {
+            self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut number = self.seed;
+            number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            number ^= number >> 31;
+            let client_id = format!("auto-{number:016x}");
+            if self.registry.find(&client_id).is_none() {
+                return client_id.into();
+            }
+        }
+    }
+
+    /// The client may be connected already: v3\[MQTT-3.1.4-2\] v5\[MQTT-3.1.4-3\].
+    fn take_over(&mut self, now: Instant, client_id: &str) {
+        if let Some(session) = self.registry.find(client_id)
+            && let Some(id) = self.registry.get(session).and_then(|old| old.connection)
+        {
+            let sent = self.send_away(now, id, ReasonCode::SessionTakenOver);
+            debug_assert!(sent.is_ok(), "it was connected: {sent:?}");
+        }
+    }
+
+    /// Gives a connection its session, old or new, and accepts it.
+    fn attach(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        connect: &Connect<'_>,
+        client_id: &Arc<str>,
+    ) -> Result<(), ReasonCode> {
+        let mut old = self.registry.find(client_id);
+        // v3[MQTT-3.1.2-6] v5[MQTT-3.1.2-4]
+        if connect.clean_start
+            && let Some(session) = old.take()
+        {
+            self.end_session(now, session);
+        }
+        // v3[MQTT-3.1.2-4] v5[MQTT-3.1.2-5] v5[MQTT-3.1.2-6]
+        let session = old.or_else(|| self.registry.insert(Arc::clone(client_id))).ok_or(ReasonCode::QuotaExceeded)?;
+        let (Some(connection), Some(found)) = (self.connections.get_mut(id), self.registry.get_mut(session)) else {
+            return Err(ReasonCode::UnspecifiedError);
+        };
+        let state = core::mem::take(&mut found.state);
+        let asked = connection.server.session_expiry_interval();
+        let accept = Accept {
+            session_present: old.is_some(),
+            session_expiry_interval: Some(asked.min(self.options.session_expiry_max)),
+            ..Accept::new(client_id)
+        };
+        let accepted = connection.server.accept(now, state, &accept);
+        if accepted.is_err() {
+            debug_assert!(false, "it asked: {accepted:?}");
+            self.end_session(now, session);
+            return Err(ReasonCode::UnspecifiedError);
+        }
+        connection.session = Some(session);
+        connection.will = connect.will.as_ref().map(StoredWill::new);
+        found.connection = Some(id);
+        found.expires = None;
+        // Come back in time: v5[MQTT-3.1.3-9]
+        found.will = None;
+        self.deadlines.disarm(Owner::Session(session), &mut found.armed);
+        let version = connection.server.version();
+        self.push_event(BrokerEvent::Connected {
+            connection: id,
+            client_id: Arc::clone(client_id),
+            version,
+            session_present: old.is_some(),
+        });
+        Ok(())
+    }
+
+    /// A connection is over, though some output may be left.
+    pub(super) fn end(&mut self, now: Instant, id: ConnectionId, cause: DisconnectCause) {
+        if let Some(will) = self.detach(now, id, cause) {
+            self.publish_will(now, will);
+        }
+    }
+
+    /// Takes the session from a connection. Returns its will, if that is to be published at once.
+    fn detach(&mut self, now: Instant, id: ConnectionId, cause: DisconnectCause) -> Option<DueWill> {
+        let connection = self.connections.get_mut(id)?;
+        let session = connection.session.take()?;
+        let state = connection.server.take_session();
+        let asked = connection.server.session_expiry_interval();
+        // v3[MQTT-3.14.4-3] v5[MQTT-3.14.4-3]
+        let will = connection.will.take().filter(|_| !cause.drops_will());
+        let found = self.registry.get_mut(session)?;
+        found.connection = None;
+        found.state = state;
+        let client_id = Arc::clone(&found.client_id);
+        found.expires = match asked.min(self.options.session_expiry_max) {
+            u32::MAX => None,
+            seconds => Some(now + Duration::from_secs(seconds.into())),
+        };
+        let is_over = found.expires.is_some_and(|expires| expires <= now);
+        // v3[MQTT-3.1.2-8] v5[MQTT-3.1.2-8]
+        let (due_now, due_later) = match will.map(|will| (will.due(now, found.expires), will)) {
+            Some((due, will)) if due > now => (None, Some(DelayedWill { will, due })),
+            Some((_, will)) => (Some((session, will)), None),
+            None => (None, None),
+        };
+        found.will = due_later;
+        let due = found.due();
+        if is_over {
+            // v3[MQTT-3.1.2-6]
+            self.registry.remove(session);
+        } else {
+            let owner = Owner::Session(session);
+            self.deadlines.arm(owner, &mut found.armed, due);
+        }
+        self.push_event(BrokerEvent::Disconnected { connection: id, client_id, cause });
+        due_now
+    }
+
+    pub(super) fn handle_session_timeout(&mut self, now: Instant, id: SessionId) {
+        let Some(session) = self.registry.get_mut(id) else {
+            return;
+        };
+        session.armed = None;
+        if session.expires.is_some_and(|expires| expires <= now) {
+            self.end_session(now, id);
+            return;
+        }
+        let will = session.will.take_if(|will| will.due <= now);
+        let due = session.due();
+        let owner = Owner::Session(id);
+        self.deadlines.arm(owner, &mut session.armed, due);
+        if let Some(will) = will {
+            self.publish_will(now, (id, will.will));
+        }
+    }
+
+    /// Ends a session that has no connection. A will that was still to come comes now: v5\[MQTT-3.1.2-8\].
+    fn end_session(&mut self, now: Instant, id: SessionId) {
+        if let Some(mut session) = self.registry.remove(id) {
+            let owner = Owner::Session(id);
+            self.deadlines.disarm(owner, &mut session.armed);
+            if let Some(will) = session.will {
+                self.publish_will(now, (id, will.will));
+            }
+        }
+    }
+
+    fn publish_will(&mut self, now: Instant, (session, will): DueWill) {
+        self.route_from_client(now, &will.message(), Some(session));
+    }
+
+    /// Ends a client's connection, with DISCONNECT where its version has that.
+    pub(super) fn send_away(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        reason_code: ReasonCode,
+    ) -> Result<(), RequestError> {
+        let connection = self.connections.get_mut(id).ok_or(RequestError::NotConnected)?;
+        connection.server.disconnect(now, reason_code, Properties::EMPTY).map_err(|error| match error {
+            AnswerError::NothingAsked => RequestError::NotConnected,
+            AnswerError::Invalid(error) => RequestError::Invalid(error),
+        })?;
+        self.connections.mark(id);
+        self.settle(now, id);
+        Ok(())
+    }
+
+    /// Ends all connections, and only then publishes wills: nobody gets one who is leaving, too.
+    pub(super) fn close_all(&mut self, now: Instant) {
+        let reason_code = ReasonCode::ServerShuttingDown;
+        let ids: Vec<_> = self.connections.ids().collect();
+        let mut wills = Vec::new();
+        for id in ids {
+            if let Some(connection) = self.connections.get_mut(id) {
+                // Whoever has not connected has nothing to be told, and is closed all the same.
+                let _ = connection.server.disconnect(now, reason_code, Properties::EMPTY);
+            }
+            wills.extend(self.detach(now, id, DisconnectCause::Local(reason_code)));
+            self.connections.mark(id);
+        }
+        for will in wills {
+            self.publish_will(now, will);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! A broker: many connections, and what they share.
+
+mod connect;
+mod connections;
+mod deadlines;
+mod options;
+mod registry;
+mod retained;
+mod route;
+mod slab;
+mod subscribe;
+mod tree;
+mod wills;
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use mqtt_proto::{ReasonCode, TransmitBuf};
+
+use crate::{Acknowledge, DisconnectCause, Event, Instant, Message, RequestError, Server, Transmit};
+use connections::Connections;
+use deadlines::{Deadlines, Owner};
+use registry::{Hit, Registry};
+use route::is_dropped;
+
+pub use connections::ConnectionId;
+pub use options::{BrokerCounts, BrokerEvent, BrokerOptions, OpenError};
+pub use retained::{RetainedFull, RetainedMatches, RetainedStore};
+pub use tree::{Matches, SubscriptionTree, TreeFull};
+
+/// A broker without its sockets: sessions, subscriptions, retained messages and wills over any number of connections.
+///
+/// The host opens a connection for each transport, hands in what it reads, writes what comes out, and tells the time. The connections don't know one another; a fault of one
+/// is no concern of the others.
+///
+/// ```
+/// use mqtt_proto::{QoS, Subscription, TopicFilter, TopicName, TransmitBuf};
+/// use mqtt_session::{Broker, BrokerOptions, Client, ConnectOptions, Event, Instant, Message, Transmit};
+///
+/// let now = Instant::ZERO;
+/// let mut broker = Broker::new(BrokerOptions::default(), 42);
+/// let mut client = Client::new(ConnectOptions::new("reader"));
+///
+/// // A transport: here the client's output is the broker's input, and the other way round.
+/// let id = broker.open(now)?;
+/// client.connect(now)?;
+/// let mut heard = Vec::new();
+/// for _ in 0..4 {
+///     let mut out = TransmitBuf::new();
+///     client.poll_transmit(now, &mut out);
+///     let bytes: Vec<u8> = out.slices().flatten().copied().collect();
+///     broker.handle_input(now, id, &mut &bytes[..]);
+///
+///     let mut out = TransmitBuf::new();
+///     while let Some((to, transmit)) = broker.poll_transmit(now, &mut out) {
+///         assert_eq!((to, transmit), (id, Transmit::Ready));
+///     }
+///     let bytes: Vec<u8> = out.slices().flatten().copied().collect();
+///     let mut input = &bytes[..];
+///     while let Some(event) = client.handle_input(now, &mut input) {
+///         match event {
+///             Event::Connected(_) => {
+///                 let all = [Subscription::new(TopicFilter::new("news/#")?, QoS::AtMostOnce)];
+///                 client.subscribe(now, &all, Default::default())?;
+///             }
+///             // The broker's host has a voice of its own.
+///             Event::Subscribed { .. } => broker.publish(now, &Message::new(TopicName::new("news/today")?, "rain")),
+///             Event::Received(message) => heard.push(message.payload().to_vec()),
+///             _ => {}
+///         }
+///     }
+/// }
+/// assert_eq!(heard, [b"rain"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # A turn
+///
+/// Any order of calls is safe. A good one: [`handle_input`](Self::handle_input) for each transport that has been read; [`handle_timeout`](Self::handle_timeout) if
+/// [`poll_timeout`](Self::poll_timeout) has passed; then [`poll_transmit`](Self::poll_transmit) until `None`, with one write for each connection that it names. So whatever a turn brought
+/// goes out in one piece per connection. A transport that takes no more is [blocked](Self::handle_blocked) until it is [writable](Self::handle_writable).
+///
+/// # What is kept
+///
+/// A session ends with its connection if the client wants that (Clean Session, or a Session Expiry Interval of 0); any other waits, with its subscriptions and the messages at QoS 1 and 2 for it, until
+/// it expires. Retained messages belong to no session. All of it is bounded: see [`BrokerOptions`].
+#[derive(Clone, Debug)]
+pub struct Broker {
+    options: BrokerOptions,
+    connections: Connections,
+    registry: Registry,
+    retained: RetainedStore,
+    deadlines: Deadlines,
+    events: VecDeque<BrokerEvent>,
+    /// Where the next invented client identifier comes from.
+    seed: u64,
+    is_shutting_down: bool,
+    deliveries_dropped: u64,
+    retained_dropped: u64,
+    events_dropped: u64,
+    /// Room to work in, used again and again.
+    hits: Vec<Hit>,
+}
+
+// --- the network and the clock -------------------------------------------------------------------------------------------
+
+impl Broker {
+    /// A broker with nothing in it. The client identifiers that it invents follow from `seed`: take a random one, or a fixed one for a run that can be repeated.
+    #[must_use]
+    pub fn new(mut options: BrokerOptions, seed: u64) -> Self {
+        options.server.acknowledge = Acknowledge::AtOnce;
+        options.server.shared_subscription_available = false;
+        Self {
+            connections: Connections::new(),
+            registry: Registry::new(options.subscriptions_per_session_max),
+            retained: RetainedStore::new(options.retained_messages_max, options.retained_bytes_max),
+            deadlines: Deadlines::default(),
+            events: VecDeque::new(),
+            seed,
+            is_shutting_down: false,
+            deliveries_dropped: 0,
+            retained_dropped: 0,
+            events_dropped: 0,
+            hits: Vec::new(),
+            options,
+        }
+    }
+
+    /// A transport has been accepted. It gets a name, which is good until [`handle_closed`](Self::handle_closed).
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: close the transport.
+    pub fn open(&mut self, now: Instant) -> Result<ConnectionId, OpenError> {
+        if self.is_shutting_down {
+            return Err(OpenError::ShuttingDown);
+        }
+        let connections = self.connections.len();
+        let full = OpenError::TooManyConnections { connections };
+        if connections >= self.options.connections_max {
+            return Err(full);
+        }
+        let server = Server::new(now, self.options.server.clone());
+        let id = self.connections.insert(server).ok_or(full)?;
+        self.arm(id);
+        Ok(id)
+    }
+
+    /// A transport has been read. Takes every complete packet that may be taken now from the front of `input`; the rest is to be offered again, with what
+    /// comes behind it. [`wants_input`](Self::wants_input) tells whether that may be now.
+    pub fn handle_input(&mut self, now: Instant, id: ConnectionId, input: &mut &[u8]) {
+        while let Some(connection) = self.connections.get_mut(id)
+            && let Some(event) = connection.server.handle_input(now, input)
+        {
+            self.handle_event(now, id, event);
+        }
+        self.connections.mark(id);
+        self.settle(now, id);
+    }
+
+    /// Input of this connection would be handled now. False while the client does not read what we answer, or if there is no such connection.
+    #[must_use]
+    pub fn wants_input(&self, id: ConnectionId) -> bool {
+        self.connections.get(id).is_some_and(|connection| connection.server.wants_input())
+    }
+
+    /// A transport is gone, or has been closed as [`Transmit::Close`] asked. Its name is free.
+    pub fn handle_closed(&mut self, now: Instant, id: ConnectionId) {
+        self.end(now, id, DisconnectCause::TransportClosed);
+        if let Some(mut connection) = self.connections.remove(id) {
+            let owner = Owner::Connection(id);
+            self.deadlines.disarm(owner, &mut connection.armed);
+        }
+    }
+
+    /// Time has passed. Early or repeated calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(owner) = self.deadlines.pop(now) {
+            match owner {
+                Owner::Connection(id) => {
+                    if let Some(connection) = self.connections.get_mut(id) {
+                        connection.armed = None;
+                        connection.server.handle_timeout(now);
+                        self.connections.mark(id);
+                        self.settle(now, id);
+                    }
+                }
+                Owner::Session(id) => self.handle_session_timeout(now, id),
+            }
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first()
+    }
+
+    /// The transport takes no more bytes for now. [`poll_transmit`](Self::poll_transmit) leaves the connection alone until [`handle_writable`](Self::handle_writable); what
+    /// gathers meanwhile is bounded by [`Limits`](crate::Limits).
+    pub fn handle_blocked(&mut self, id: ConnectionId) {
+        self.connections.block(id);
+    }
+
+    /// The transport takes bytes again.
+    pub fn handle_writable(&mut self, id: ConnectionId) {
+        self.connections.unblock(id);
+    }
+
+    /// The next connection that has something to send, if there is one: [`Ready`](Transmit::Ready) after its bytes have been appended to `out`, or [`Close`](Transmit::Close), once, when
+    /// all that it had has been handed out. Connections take turns.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut TransmitBuf) -> Option<(ConnectionId, Transmit)> {
+        while let Some(id) = self.connections.next_ready() {
+            let Some(connection) = self.connections.get_mut(id) else {
+                continue;
+            };
+            let mut transmit = connection.server.poll_transmit(now, out);
+            let is_nobody = !connection.server.is_connected();
+            if transmit == Transmit::Idle && is_nobody && self.is_shutting_down {
+                transmit = Transmit::Close;
+            }
+            self.settle(now, id);
+            match transmit {
+                Transmit::Idle => continue,
+                Transmit::Ready => self.connections.mark(id),
+                Transmit::Close => self.connections.close(id),
+            }
+            return Some((id, transmit));
+        }
+        None
+    }
+
+    /// What has happened.
+    pub fn poll_event(&mut self) -> Option<BrokerEvent> {
+        self.events.pop_front()
+    }
+
+    fn push_event(&mut self, event: BrokerEvent) {
+        if self.events.len() < self.options.events_max {
+            self.events.push_back(event);
+        } else {
+            self.events_dropped = self.events_dropped.saturating_add(1);
+        }
+    }
+
+    fn handle_event(&mut self, now: Instant, id: ConnectionId, event: Event<'_>) {
+        match event {
+            Event::ConnectRequested(connect) => self.connect(now, id, &connect),
+            Event::Received(message) => self.receive(now, id, &message),
+            Event::SubscribeRequested(subscribe) => self.subscribe(now, id, &subscribe),
+            Event::UnsubscribeRequested(unsubscribe) => self.unsubscribe(now, id, &unsubscribe),
+            Event::Disconnected(disconnected) => self.end(now, id, disconnected.cause),
+            Event::Published { .. } => self.count_dropped(is_dropped(&event).into()),
+            // A client's, or not agreed to.
+            Event::Connected(_)
+            | Event::Subscribed { .. }
+            | Event::Unsubscribed { .. }
+            | Event::RequestLost { .. }
+            | Event::Auth(_) => {}
+        }
+    }
+
+    /// After everything that may have changed a connection.
+    fn settle(&mut self, now: Instant, id: ConnectionId) {
+        while let Some(connection) = self.connections.get_mut(id)
+            && let Some(event) = connection.server.poll_event()
+        {
+            self.handle_event(now, id, event);
+        }
+        self.send_retained(now, id);
+        self.arm(id);
+    }
+
+    fn arm(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            let due = connection.server.poll_timeout();
+            let owner = Owner::Connection(id);
+            self.deadlines.arm(owner, &mut connection.armed, due);
+        }
+    }
+}
+
+// --- the host's own voice ------------------------------------------------------------------------------------------------
+
+impl Broker {
+    /// Publishes a message to all who are subscribed, and keeps it if it is to be retained.
+    pub fn publish(&mut self, now: Instant, message: &Message<'_>) {
+        self.route(now, message, None);
+    }
+
+    /// Sends a client away. Its will is published: it did not leave of its own accord.
+    ///
+    /// # Errors
+    ///
+    /// There is no such client, or this is no reason that a server may give.
+    pub fn disconnect(&mut self, now: Instant, client_id: &str, reason_code: ReasonCode) -> Result<(), RequestError> {
+        let id = self
+            .registry
+            .find(client_id)
+            .and_then(|session| self.registry.get(session)?.connection)
+            .ok_or(RequestError::NotConnected)?;
+        self.send_away(now, id, reason_code)
+    }
+
+    /// Ends everything: connected 5.0 clients are told 0x8B, then all are closed, and no connection is opened any more. Wills are published, to sessions that stay and to retained messages.
+    pub fn shutdown(&mut self, now: Instant) {
+        self.is_shutting_down = true;
+        self.close_all(now);
+    }
+
+    /// How much there is of everything.
+    #[must_use]
+    pub fn counts(&self) -> BrokerCounts {
+        BrokerCounts {
+            connections: self.connections.len(),
+            sessions: self.registry.len(),
+            subscriptions: self.registry.subscriptions(),
+            retained_messages: self.retained.len(),
+            retained_bytes: self.retained.bytes(),
+            deliveries_dropped: self.deliveries_dropped,
+            retained_dropped: self.retained_dropped,
+            events_dropped: self.events_dropped,
+        }
+    }
+
+    /// The options that it was made with.
+    #[must_use]
+    pub const fn options(&self) -> &BrokerOptions {
+        &self.options
+    }
+
+    /// The retained messages.
+    #[must_use]
+    pub const fn retained(&self) -> &RetainedStore {
+        &self.retained
+    }
+}

@@ -1,0 +1,122 @@
+//! What the host of a broker decides beforehand, and what it is told.
+
+use alloc::sync::Arc;
+
+use mqtt_proto::Version;
+
+use super::connections::ConnectionId;
+use crate::{DisconnectCause, ServerOptions};
+
+/// How a [`Broker`](crate::Broker) behaves. The defaults are safe on a machine with some gigabytes of memory.
+///
+/// ```
+/// use mqtt_session::BrokerOptions;
+///
+/// let mut options = BrokerOptions::default();
+/// options.connections_max = 100;
+/// options.server.receive_maximum = 20;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct BrokerOptions {
+    /// What each connection offers, and its bounds. The broker itself acknowledges messages, and has no shared subscriptions, whatever this says.
+    pub server: ServerOptions,
+    /// Connections at a time, those included that have not sent CONNECT. Default: 10,000.
+    pub connections_max: usize,
+    /// Sessions, those included that have no connection. Default: 100,000.
+    pub sessions_max: usize,
+    /// Subscriptions of one session. Default: 1,000.
+    pub subscriptions_per_session_max: usize,
+    /// Retained messages. Default: 100,000.
+    pub retained_messages_max: usize,
+    /// Bytes of retained messages. Default: 256 MiB.
+    pub retained_bytes_max: usize,
+    /// Levels of a topic filter. Topic names cost nothing by their depth, and are not bounded. Default: 128.
+    pub topic_levels_max: usize,
+    /// Bytes of a client identifier. Default: 1,024.
+    pub client_id_bytes_max: usize,
+    /// Seconds that a session may outlive its connection, `u32::MAX` for ever; also for clients before 5.0, which can't say. Default: for ever.
+    pub session_expiry_max: u32,
+    /// Events that wait for the host; later ones are dropped and counted. Default: 10,000.
+    pub events_max: usize,
+}
+
+impl Default for BrokerOptions {
+    fn default() -> Self {
+        Self {
+            server: ServerOptions::default(),
+            connections_max: 10_000,
+            sessions_max: 100_000,
+            subscriptions_per_session_max: 1_000,
+            retained_messages_max: 100_000,
+            retained_bytes_max: 256 << 20,
+            topic_levels_max: 128,
+            client_id_bytes_max: 1_024,
+            session_expiry_max: u32::MAX,
+            events_max: 10_000,
+        }
+    }
+}
+
+/// Why a connection is not taken. Close its transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There are as many as there may be.
+    #[error("{connections} connections are open (limit: connections_max)")]
+    TooManyConnections {
+        /// How many.
+        connections: usize,
+    },
+    /// [`Broker::shutdown`](crate::Broker::shutdown) has been called.
+    #[error("the broker is shutting down")]
+    ShuttingDown,
+}
+
+/// Something that the host of a broker may want to know.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BrokerEvent {
+    /// A client has connected.
+    Connected {
+        /// On which connection.
+        connection: ConnectionId,
+        /// Who, by its own name or one that the broker gave it.
+        client_id: Arc<str>,
+        /// The version that it speaks.
+        version: Version,
+        /// It had a session before.
+        session_present: bool,
+    },
+    /// A client has gone, or been sent away.
+    Disconnected {
+        /// Which connection it had. What is left may still have to be sent on it.
+        connection: ConnectionId,
+        /// Who.
+        client_id: Arc<str>,
+        /// Why.
+        cause: DisconnectCause,
+    },
+}
+
+/// How much there is of everything, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct BrokerCounts {
+    /// Open connections, those included that have not sent CONNECT.
+    pub connections: usize,
+    /// Sessions, those included that have no connection.
+    pub sessions: usize,
+    /// Subscriptions of all sessions.
+    pub subscriptions: usize,
+    /// Retained messages.
+    pub retained_messages: usize,
+    /// Their bytes.
+    pub retained_bytes: usize,
+    /// Messages that a receiver did not get, because its queue was full or it takes no packets of that size. Each receiver counts.
+    pub deliveries_dropped: u64,
+    /// Retained messages that were not kept, because the store was full.
+    pub retained_dropped: u64,
+    /// Events that the host did not fetch in time.
+    pub events_dropped: u64,
+}

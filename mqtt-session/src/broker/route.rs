@@ -1,0 +1,123 @@
+//! From a publisher to everybody who is subscribed (section 3.3.4).
+
+use alloc::sync::Arc;
+
+use mqtt_proto::{PropertiesBuf, PublishBuf, QoS, TopicName};
+
+use super::Broker;
+use super::connections::ConnectionId;
+use super::registry::{Hit, SessionId};
+use super::wills::travels;
+use crate::{Event, Instant, Message, Outcome, Outgoing, Received, Server};
+
+impl Broker {
+    /// A client has published a message.
+    pub(super) fn receive(&mut self, now: Instant, id: ConnectionId, received: &Received<'_>) {
+        let publisher = self.connections.get(id).and_then(|found| found.session);
+        let message = Message {
+            topic: received.topic(),
+            qos: received.qos(),
+            retain: received.retain(),
+            properties: received.properties(),
+            payload: received.payload().into(),
+        };
+        self.route_from_client(now, &message, publisher);
+    }
+
+    /// A message of a client, alive or by its will.
+    pub(super) fn route_from_client(&mut self, now: Instant, message: &Message<'_>, publisher: Option<SessionId>) {
+        if !is_ours(message.topic) {
+            self.route(now, message, publisher);
+        }
+    }
+
+    pub(super) fn route(&mut self, now: Instant, message: &Message<'_>, publisher: Option<SessionId>) {
+        let mut hits = core::mem::take(&mut self.hits);
+        self.registry.matches(message.topic, publisher, &mut hits);
+        // v3[MQTT-3.3.1-12] v5[MQTT-3.3.1-8]
+        let retain = message.retain && self.options.server.retain_available;
+        if retain || !hits.is_empty() {
+            let kept = Arc::new(keep(message));
+            if retain && self.retained.insert(Arc::clone(&kept)).is_err() {
+                self.retained_dropped = self.retained_dropped.saturating_add(1);
+            }
+            // One copy for each session: v3[MQTT-3.3.5-1] v5[MQTT-3.3.4-2]
+            for hits in hits.chunk_by(|one, next| one.session == next.session) {
+                self.deliver(now, &kept, hits);
+            }
+        }
+        self.hits = hits;
+    }
+
+    /// Delivers to one session, which has these subscriptions for it.
+    fn deliver(&mut self, now: Instant, message: &Arc<PublishBuf>, hits: &[Hit]) {
+        let Some(session) = hits.first().and_then(|hit| self.registry.get_mut(hit.session)) else {
+            return;
+        };
+        let outgoing = outgoing(message, hits);
+        let Some(id) = session.connection else {
+            // v3[MQTT-3.1.2-5]
+            if outgoing.qos > QoS::AtMostOnce {
+                let limits = &self.options.server.limits;
+                let queued = session.state.enqueue(limits, outgoing);
+                self.count_dropped(u64::from(queued.is_err()));
+            }
+            return;
+        };
+        if let Some(connection) = self.connections.get_mut(id) {
+            let dropped = u64::from(connection.server.deliver(now, outgoing).is_err());
+            let dropped = dropped.saturating_add(dropped_since(&mut connection.server));
+            self.connections.mark(id);
+            self.count_dropped(dropped);
+        }
+    }
+
+    pub(super) fn count_dropped(&mut self, count: u64) {
+        self.deliveries_dropped = self.deliveries_dropped.saturating_add(count);
+    }
+}
+
+/// One delivery of a message that matches these subscriptions of one session.
+fn outgoing(message: &Arc<PublishBuf>, hits: &[Hit]) -> Outgoing {
+    let grants = || hits.iter().map(|hit| hit.grant);
+    let granted = grants().map(|grant| grant.qos).max().unwrap_or_default();
+    let mut outgoing = Outgoing::new(Arc::clone(message));
+    // v3[MQTT-3.3.5-1] v3[MQTT-3.8.4-6] v5[MQTT-3.3.4-2] v5[MQTT-3.8.4-8]
+    outgoing.qos = message.qos().min(granted);
+    // v3[MQTT-3.3.1-9] v5[MQTT-3.3.1-12] v5[MQTT-3.3.1-13]
+    outgoing.retain = message.retain() && grants().any(|grant| grant.retain_as_published);
+    // v5[MQTT-3.3.4-3] v5[MQTT-3.3.4-4]
+    outgoing.subscription_ids = grants().filter_map(|grant| grant.id).collect();
+    outgoing
+}
+
+/// What is kept of a message: not the properties that end here.
+fn keep(message: &Message<'_>) -> PublishBuf {
+    if message.properties.iter().all(travels) {
+        return message.keep();
+    }
+    let mut properties = PropertiesBuf::new();
+    let extended = properties.extend_if(message.properties, travels);
+    debug_assert!(extended.is_ok(), "they stood in a packet: {extended:?}");
+    Message { properties: properties.as_properties(), ..*message }.keep()
+}
+
+/// Messages that turned out to be too large since the last time. What a connection that is ending has to say stays where it is.
+pub(super) fn dropped_since(server: &mut Server) -> u64 {
+    let mut dropped = 0;
+    while server.is_connected()
+        && let Some(event) = server.poll_event()
+    {
+        dropped += u64::from(is_dropped(&event));
+    }
+    dropped
+}
+
+pub(super) const fn is_dropped(event: &Event<'_>) -> bool {
+    matches!(event, Event::Published { outcome: Outcome::TooLarge, .. })
+}
+
+/// The server's own topics, on which clients say nothing (section 4.7.2).
+fn is_ours(topic: TopicName<'_>) -> bool {
+    topic.as_bytes().strip_prefix(b"$SYS").is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
