@@ -19,10 +19,7 @@ use crate::{Codec, Frame, PacketId, Properties, ReasonCode, Role, TransmitBuf};
 /// # Ok::<(), mqtt_proto::DecodeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct Ack<'a> {
     /// The delivery.
     pub packet_id: PacketId,
@@ -36,11 +33,7 @@ impl Ack<'_> {
     /// Success.
     #[must_use]
     pub const fn new(packet_id: PacketId) -> Self {
-        Self {
-            packet_id,
-            reason_code: ReasonCode::Success,
-            properties: Properties::EMPTY,
-        }
+        Self { packet_id, reason_code: ReasonCode::Success, properties: Properties::EMPTY }
     }
 
     /// The reason code must be one that `sender` may use in this kind of acknowledgement.
@@ -50,34 +43,23 @@ impl Ack<'_> {
             PacketType::PubAck | PacketType::PubRec => ReasonPlace::PubAck,
             _ => ReasonPlace::PubRel,
         };
-        if self.reason_code.is_allowed(place, sender) {
-            Ok(())
-        } else {
-            Err(Cause::ReasonCode)
-        }
+        if self.reason_code.is_allowed(place, sender) { Ok(()) } else { Err(Cause::ReasonCode) }
     }
 }
 
 impl<'a> Body<'a> for Ack<'a> {
     #[inline]
-    fn read(
-        reader: &mut Reader<'a>,
-        frame: &Frame<'a>,
-        codec: &Codec,
-    ) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'a>, frame: &Frame<'a>, codec: &Codec) -> Result<Self, DecodeError> {
         let mut ack = Self::new(reader.packet_id()?);
         // The short forms: an absent code is Success, an absent length means no properties.
         if !codec.version.acks_carry_reason() || reader.is_empty() {
             return Ok(ack);
         }
         let start = *reader;
-        ack.reason_code =
-            ReasonCode::from_u8(reader.u8()?).ok_or_else(|| start.error(Cause::ReasonCode))?;
-        ack.check_reason(frame.packet_type(), codec.role.peer())
-            .map_err(|cause| start.error(cause))?;
+        ack.reason_code = ReasonCode::from_u8(reader.u8()?).ok_or_else(|| start.error(Cause::ReasonCode))?;
+        ack.check_reason(frame.packet_type(), codec.role.peer()).map_err(|cause| start.error(cause))?;
         if !reader.is_empty() {
-            ack.properties =
-                Properties::read(reader, codec.version, PropertyPlace::Ack, codec.role.peer())?;
+            ack.properties = Properties::read(reader, codec.version, PropertyPlace::Ack, codec.role.peer())?;
         }
         Ok(ack)
     }
@@ -85,13 +67,9 @@ impl<'a> Body<'a> for Ack<'a> {
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
         let version = codec.version;
         if self.reason_code != ReasonCode::Success && !version.acks_carry_reason() {
-            return Err(EncodeError::NotInVersion {
-                what: "a reason code in an acknowledgement",
-                version,
-            });
+            return Err(EncodeError::NotInVersion { what: "a reason code in an acknowledgement", version });
         }
-        self.properties
-            .check(version, PropertyPlace::Ack, codec.role)?;
+        self.properties.check(version, PropertyPlace::Ack, codec.role)?;
         Ok(short_form_len(self.reason_code, &self.properties).saturating_add(2))
     }
 
@@ -105,9 +83,7 @@ impl<'a> Body<'a> for Ack<'a> {
 pub(crate) fn short_form_len(reason_code: ReasonCode, properties: &Properties<'_>) -> usize {
     let properties_len = properties.as_bytes().len();
     if properties_len > 0 {
-        varint_len(properties_len)
-            .saturating_add(properties_len)
-            .saturating_add(1)
+        varint_len(properties_len).saturating_add(properties_len).saturating_add(1)
     } else {
         usize::from(reason_code != ReasonCode::Success)
     }

@@ -20,10 +20,7 @@ use crate::{Codec, Frame, Properties, ReasonCode, TransmitBuf};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct Auth<'a> {
     /// Go on, begin anew, or done.
     pub reason_code: ReasonCode,
@@ -35,10 +32,7 @@ impl<'a> Auth<'a> {
     /// A step.
     #[must_use]
     pub const fn new(reason_code: ReasonCode, properties: Properties<'a>) -> Self {
-        Self {
-            reason_code,
-            properties,
-        }
+        Self { reason_code, properties }
     }
 }
 
@@ -59,15 +53,11 @@ impl<'a> Body<'a> for Auth<'a> {
         if properties.authentication_method().is_none() {
             return Err(properties_at.error(Cause::NoAuthenticationMethod));
         }
-        Ok(Self {
-            reason_code,
-            properties,
-        })
+        Ok(Self { reason_code, properties })
     }
 
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
-        self.properties
-            .check(codec.version, PropertyPlace::Auth, codec.role)?;
+        self.properties.check(codec.version, PropertyPlace::Auth, codec.role)?;
         if !self.reason_code.is_allowed(ReasonPlace::Auth, codec.role) {
             return Err(Cause::ReasonCode.into());
         }

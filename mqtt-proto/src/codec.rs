@@ -8,8 +8,8 @@ use crate::packet::Body;
 use crate::property::varint_len;
 use crate::varint::VARINT_MAX;
 use crate::{
-    Ack, Auth, ConnAck, Connect, Disconnect, Frame, Packet, Publish, Role, SubAck, Subscribe,
-    TransmitBuf, UnsubAck, Unsubscribe, Version,
+    Ack, Auth, ConnAck, Connect, Disconnect, Frame, Packet, Publish, Role, SubAck, Subscribe, TransmitBuf, UnsubAck,
+    Unsubscribe, Version,
 };
 
 /// What is needed to read and write packets: version, our end, and the largest packet that we take.
@@ -39,21 +39,13 @@ impl Codec {
     /// A client's codec, which takes packets of up to 1 MiB.
     #[must_use]
     pub const fn client(version: Version) -> Self {
-        Self {
-            version,
-            role: Role::Client,
-            packet_bytes_max: 1 << 20,
-        }
+        Self { version, role: Role::Client, packet_bytes_max: 1 << 20 }
     }
 
     /// A server's codec, which takes packets of up to 1 MiB.
     #[must_use]
     pub const fn server(version: Version) -> Self {
-        Self {
-            version,
-            role: Role::Server,
-            packet_bytes_max: 1 << 20,
-        }
+        Self { version, role: Role::Server, packet_bytes_max: 1 << 20 }
     }
 
     /// Decodes one packet from the front of `input` and moves `input` behind it. `None`: it is not all there yet, and `input` is as it was.
@@ -81,14 +73,7 @@ impl Codec {
         let packet_type = frame.packet_type();
         if !packet_type.is_sent_by(self.role.peer(), self.version) {
             let unknown = packet_type == PacketType::Auth;
-            return Err(DecodeError::new(
-                if unknown {
-                    Cause::ReservedPacketType
-                } else {
-                    Cause::WrongDirection
-                },
-                0,
-            ));
+            return Err(DecodeError::new(if unknown { Cause::ReservedPacketType } else { Cause::WrongDirection }, 0));
         }
         // v3[MQTT-2.2.2-2] v5[MQTT-2.1.3-1]
         if !packet_type.takes_flags(frame.flags(), self.version) {
@@ -128,19 +113,14 @@ impl Codec {
     /// Those of [`encode`](Self::encode).
     pub fn encoded_len(&self, packet: &Packet<'_>) -> Result<usize, EncodeError> {
         let remaining = self.remaining_len(packet)?;
-        Ok(remaining
-            .saturating_add(varint_len(remaining))
-            .saturating_add(1))
+        Ok(remaining.saturating_add(varint_len(remaining)).saturating_add(1))
     }
 
     fn remaining_len(&self, packet: &Packet<'_>) -> Result<usize, EncodeError> {
         let packet_type = packet.packet_type();
         if !packet_type.is_sent_by(self.role, self.version) {
             return Err(match packet_type {
-                PacketType::Auth => EncodeError::NotInVersion {
-                    what: "AUTH",
-                    version: self.version,
-                },
+                PacketType::Auth => EncodeError::NotInVersion { what: "AUTH", version: self.version },
                 _ => EncodeError::WrongDirection { role: self.role },
             });
         }
@@ -148,10 +128,7 @@ impl Codec {
             Packet::Connect(body) => body.measure(self)?,
             Packet::ConnAck(body) => body.measure(self)?,
             Packet::Publish(body) => body.measure(self)?,
-            Packet::PubAck(body)
-            | Packet::PubRec(body)
-            | Packet::PubRel(body)
-            | Packet::PubComp(body) => {
+            Packet::PubAck(body) | Packet::PubRec(body) | Packet::PubRel(body) | Packet::PubComp(body) => {
                 body.check_reason(packet_type, self.role)?;
                 body.measure(self)?
             }
@@ -163,11 +140,7 @@ impl Codec {
             Packet::Disconnect(body) => body.measure(self)?,
             Packet::Auth(body) => body.measure(self)?,
         };
-        if remaining > VARINT_MAX as usize {
-            Err(EncodeError::PacketTooLong)
-        } else {
-            Ok(remaining)
-        }
+        if remaining > VARINT_MAX as usize { Err(EncodeError::PacketTooLong) } else { Ok(remaining) }
     }
 
     /// Appends `packet` to `out`.
@@ -193,10 +166,9 @@ impl Codec {
             Packet::Connect(body) => body.write(self, out),
             Packet::ConnAck(body) => body.write(self, out),
             Packet::Publish(body) => body.write(self, out),
-            Packet::PubAck(body)
-            | Packet::PubRec(body)
-            | Packet::PubRel(body)
-            | Packet::PubComp(body) => body.write(self, out),
+            Packet::PubAck(body) | Packet::PubRec(body) | Packet::PubRel(body) | Packet::PubComp(body) => {
+                body.write(self, out)
+            }
             Packet::Subscribe(body) => body.write(self, out),
             Packet::SubAck(body) => body.write(self, out),
             Packet::Unsubscribe(body) => body.write(self, out),

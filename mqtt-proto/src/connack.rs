@@ -18,10 +18,7 @@ use crate::{Codec, Frame, Properties, ReasonCode, Role, TransmitBuf};
 /// # Ok::<(), mqtt_proto::DecodeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct ConnAck<'a> {
     /// The server remembers this client's session.
     pub session_present: bool,
@@ -35,11 +32,7 @@ impl ConnAck<'_> {
     /// An answer without a session.
     #[must_use]
     pub const fn new(reason_code: ReasonCode) -> Self {
-        Self {
-            session_present: false,
-            reason_code,
-            properties: Properties::EMPTY,
-        }
+        Self { session_present: false, reason_code, properties: Properties::EMPTY }
     }
 }
 
@@ -57,8 +50,7 @@ impl<'a> Body<'a> for ConnAck<'a> {
         let code = reader.u8()?;
         let reason_code = if version.has_properties() {
             // v5[MQTT-3.2.2-8]
-            ReasonCode::from_u8(code)
-                .filter(|code| code.is_allowed(ReasonPlace::ConnAck, Role::Server))
+            ReasonCode::from_u8(code).filter(|code| code.is_allowed(ReasonPlace::ConnAck, Role::Server))
         } else {
             ReasonCode::from_return_code(code)
         };
@@ -68,49 +60,30 @@ impl<'a> Body<'a> for ConnAck<'a> {
             return Err(start.error(Cause::SessionPresentOnRefusal));
         }
         let properties = Properties::read(reader, version, PropertyPlace::ConnAck, Role::Server)?;
-        Ok(Self {
-            session_present,
-            reason_code,
-            properties,
-        })
+        Ok(Self { session_present, reason_code, properties })
     }
 
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
         let version = codec.version;
-        self.properties
-            .check(version, PropertyPlace::ConnAck, Role::Server)?;
+        self.properties.check(version, PropertyPlace::ConnAck, Role::Server)?;
         if self.session_present && self.reason_code != ReasonCode::Success {
             return Err(Cause::SessionPresentOnRefusal.into());
         }
         if !version.has_properties() && self.reason_code.to_return_code().is_none() {
-            return Err(EncodeError::NotInVersion {
-                what: "this reason code in CONNACK",
-                version,
-            });
+            return Err(EncodeError::NotInVersion { what: "this reason code in CONNACK", version });
         }
-        if version.has_properties()
-            && !self
-                .reason_code
-                .is_allowed(ReasonPlace::ConnAck, Role::Server)
-        {
+        if version.has_properties() && !self.reason_code.is_allowed(ReasonPlace::ConnAck, Role::Server) {
             return Err(Cause::ReasonCode.into());
         }
         if self.session_present && !version.has_session_present() {
-            return Err(EncodeError::NotInVersion {
-                what: "session present",
-                version,
-            });
+            return Err(EncodeError::NotInVersion { what: "session present", version });
         }
         Ok(self.properties.encoded_len(version).saturating_add(2))
     }
 
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {
         out.put_u8(u8::from(self.session_present));
-        let code = if codec.version.has_properties() {
-            None
-        } else {
-            self.reason_code.to_return_code()
-        };
+        let code = if codec.version.has_properties() { None } else { self.reason_code.to_return_code() };
         out.put_u8(code.unwrap_or(self.reason_code.as_u8()));
         self.properties.write(codec.version, out);
     }

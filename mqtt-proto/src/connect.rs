@@ -21,10 +21,7 @@ use crate::{Codec, Frame, Properties, QoS, Role, Text, TopicName, TransmitBuf, V
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct Connect<'a> {
     /// Forget what an earlier connection left behind (Clean Start; Clean Session before 5.0).
     pub clean_start: bool,
@@ -58,9 +55,8 @@ impl<'a> Connect<'a> {
     }
 
     fn flags(&self) -> u8 {
-        let will = self.will.map_or(0, |will| {
-            WILL | (will.qos.as_u8() << WILL_QOS_SHIFT) | flag(will.retain, WILL_RETAIN)
-        });
+        let will =
+            self.will.map_or(0, |will| WILL | (will.qos.as_u8() << WILL_QOS_SHIFT) | flag(will.retain, WILL_RETAIN));
         flag(self.clean_start, CLEAN_START)
             | will
             | flag(self.password.is_some(), PASSWORD)
@@ -84,10 +80,7 @@ impl fmt::Debug for Connect<'_> {
 
 /// The message that the server publishes when the client's connection ends without DISCONNECT (section 3.1.2.5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct Will<'a> {
     /// Where.
     pub topic: TopicName<'a>,
@@ -105,18 +98,11 @@ impl<'a> Will<'a> {
     /// A will at QoS 0, not retained.
     #[must_use]
     pub const fn new(topic: TopicName<'a>, payload: &'a [u8]) -> Self {
-        Self {
-            topic,
-            payload,
-            qos: QoS::AtMostOnce,
-            retain: false,
-            properties: Properties::EMPTY,
-        }
+        Self { topic, payload, qos: QoS::AtMostOnce, retain: false, properties: Properties::EMPTY }
     }
 
     fn read(reader: &mut Reader<'a>, flags: u8, version: Version) -> Result<Self, DecodeError> {
-        let qos = QoS::from_u8((flags & WILL_QOS) >> WILL_QOS_SHIFT)
-            .ok_or_else(|| reader.error(Cause::WillQos))?;
+        let qos = QoS::from_u8((flags & WILL_QOS) >> WILL_QOS_SHIFT).ok_or_else(|| reader.error(Cause::WillQos))?;
         Ok(Self {
             properties: Properties::read(reader, version, PropertyPlace::Will, Role::Client)?,
             topic: reader.topic_name()?,
@@ -159,10 +145,7 @@ pub(crate) fn read_version(reader: &mut Reader<'_>) -> Result<Version, DecodeErr
     let level_at = *reader;
     let level = reader.u8()?;
     // v3[MQTT-3.1.2-1] v5[MQTT-3.1.2-1]
-    if !Version::ALL
-        .iter()
-        .any(|version| version.protocol_name() == name)
-    {
+    if !Version::ALL.iter().any(|version| version.protocol_name() == name) {
         return Err(start.error(Cause::ProtocolName));
     }
     // v3[MQTT-3.1.2-2] v5[MQTT-3.1.2-2]
@@ -182,57 +165,29 @@ impl<'a> Body<'a> for Connect<'a> {
         let keep_alive = reader.u16()?;
         let properties_at = *reader;
         let properties = Properties::read(reader, version, PropertyPlace::Connect, Role::Client)?;
-        if properties.authentication_data().is_some()
-            && properties.authentication_method().is_none()
-        {
+        if properties.authentication_data().is_some() && properties.authentication_method().is_none() {
             return Err(properties_at.error(Cause::NoAuthenticationMethod));
         }
         // v3[MQTT-3.1.3-1] v5[MQTT-3.1.3-1]: each field where its flag says so, in this order.
         let client_id = reader.text()?;
-        let will = if flags & WILL != 0 {
-            Some(Will::read(reader, flags, version)?)
-        } else {
-            None
-        };
+        let will = if flags & WILL != 0 { Some(Will::read(reader, flags, version)?) } else { None };
         // In 3.1 the Remaining Length wins over the flags: a field that they announce may be missing.
         let announced = |flag: u8, reader: &Reader<'_>| {
             flags & flag != 0 && (version.reserved_bits_are_checked() || !reader.is_empty())
         };
-        let user_name = if announced(USER_NAME, reader) {
-            Some(reader.text()?)
-        } else {
-            None
-        };
-        let password = if announced(PASSWORD, reader) {
-            Some(reader.binary()?)
-        } else {
-            None
-        };
-        Ok(Self {
-            clean_start: flags & CLEAN_START != 0,
-            keep_alive,
-            client_id,
-            will,
-            user_name,
-            password,
-            properties,
-        })
+        let user_name = if announced(USER_NAME, reader) { Some(reader.text()?) } else { None };
+        let password = if announced(PASSWORD, reader) { Some(reader.binary()?) } else { None };
+        Ok(Self { clean_start: flags & CLEAN_START != 0, keep_alive, client_id, will, user_name, password, properties })
     }
 
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
         let version = codec.version;
-        self.properties
-            .check(version, PropertyPlace::Connect, Role::Client)?;
-        if self.properties.authentication_data().is_some()
-            && self.properties.authentication_method().is_none()
-        {
+        self.properties.check(version, PropertyPlace::Connect, Role::Client)?;
+        if self.properties.authentication_data().is_some() && self.properties.authentication_method().is_none() {
             return Err(Cause::NoAuthenticationMethod.into());
         }
         // v3[MQTT-3.1.2-22]
-        if self.password.is_some()
-            && self.user_name.is_none()
-            && !version.password_may_stand_alone()
-        {
+        if self.password.is_some() && self.user_name.is_none() && !version.password_may_stand_alone() {
             return Err(Cause::PasswordWithoutUserName.into());
         }
         // Name, level, flags, keep alive; then the payload.
@@ -241,8 +196,7 @@ impl<'a> Body<'a> for Connect<'a> {
             .saturating_add(self.properties.encoded_len(version))
             .saturating_add(field_len(self.client_id.as_bytes()));
         if let Some(will) = &self.will {
-            will.properties
-                .check(version, PropertyPlace::Will, Role::Client)?;
+            will.properties.check(version, PropertyPlace::Will, Role::Client)?;
             short("will payload", will.payload)?;
             len = len
                 .saturating_add(will.properties.encoded_len(version))
@@ -308,9 +262,5 @@ const fn field_len(bytes: &[u8]) -> usize {
 }
 
 fn short(field: &'static str, bytes: &[u8]) -> Result<(), EncodeError> {
-    if bytes.len() > usize::from(u16::MAX) {
-        Err(EncodeError::FieldTooLong { field })
-    } else {
-        Ok(())
-    }
+    if bytes.len() > usize::from(u16::MAX) { Err(EncodeError::FieldTooLong { field }) } else { Ok(()) }
 }

@@ -19,10 +19,7 @@ use crate::{Codec, Frame, Properties, ReasonCode, TransmitBuf};
 /// # Ok::<(), mqtt_proto::DecodeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct Disconnect<'a> {
     /// Why.
     pub reason_code: ReasonCode,
@@ -34,10 +31,7 @@ impl Disconnect<'_> {
     /// A disconnect without properties.
     #[must_use]
     pub const fn new(reason_code: ReasonCode) -> Self {
-        Self {
-            reason_code,
-            properties: Properties::EMPTY,
-        }
+        Self { reason_code, properties: Properties::EMPTY }
     }
 }
 
@@ -55,8 +49,7 @@ impl<'a> Body<'a> for Disconnect<'a> {
             .ok_or_else(|| start.error(Cause::ReasonCode))?;
         if !reader.is_empty() {
             // v5[MQTT-3.14.2-2]
-            disconnect.properties =
-                Properties::read(reader, codec.version, PropertyPlace::Disconnect, sender)?;
+            disconnect.properties = Properties::read(reader, codec.version, PropertyPlace::Disconnect, sender)?;
         }
         Ok(disconnect)
     }
@@ -64,19 +57,12 @@ impl<'a> Body<'a> for Disconnect<'a> {
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
         let version = codec.version;
         if self.reason_code != ReasonCode::NORMAL_DISCONNECTION && !version.acks_carry_reason() {
-            return Err(EncodeError::NotInVersion {
-                what: "a reason code in DISCONNECT",
-                version,
-            });
+            return Err(EncodeError::NotInVersion { what: "a reason code in DISCONNECT", version });
         }
-        if !self
-            .reason_code
-            .is_allowed(ReasonPlace::Disconnect, codec.role)
-        {
+        if !self.reason_code.is_allowed(ReasonPlace::Disconnect, codec.role) {
             return Err(Cause::ReasonCode.into());
         }
-        self.properties
-            .check(version, PropertyPlace::Disconnect, codec.role)?;
+        self.properties.check(version, PropertyPlace::Disconnect, codec.role)?;
         Ok(short_form_len(self.reason_code, &self.properties))
     }
 

@@ -162,10 +162,7 @@ pub struct DecodeError {
 impl DecodeError {
     /// `offset` counts from the first byte of the packet.
     pub(crate) fn new(cause: Cause, offset: usize) -> Self {
-        Self {
-            cause,
-            offset: u32::try_from(offset).unwrap_or(u32::MAX),
-        }
+        Self { cause, offset: u32::try_from(offset).unwrap_or(u32::MAX) }
     }
 
     /// What is wrong.

@@ -32,9 +32,7 @@ impl<'a> Frame<'a> {
 
     #[inline]
     fn measure(input: &[u8], packet_bytes_max: u32) -> Result<Option<FixedHeader>, DecodeError> {
-        let Some(header) =
-            FixedHeader::read(input).map_err(|(cause, offset)| DecodeError::new(cause, offset))?
-        else {
+        let Some(header) = FixedHeader::read(input).map_err(|(cause, offset)| DecodeError::new(cause, offset))? else {
             return Ok(None);
         };
         // The whole packet counts, not its Remaining Length: v5[MQTT-3.1.2-24]
@@ -69,10 +67,7 @@ impl<'a> Frame<'a> {
 
     /// Reads what stands behind the fixed header.
     pub(crate) fn body(&self) -> Reader<'a> {
-        Reader::new(
-            self.bytes.get(self.header.len..).unwrap_or_default(),
-            self.header.len,
-        )
+        Reader::new(self.bytes.get(self.header.len..).unwrap_or_default(), self.header.len)
     }
 
     /// The version that a CONNECT asks for. A server needs it to choose the [`Codec`](crate::Codec) that decodes the packet.
@@ -100,12 +95,7 @@ impl<'a> Frame<'a> {
 /// Not the bytes: there may be secrets among them.
 impl fmt::Debug for Frame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Frame({:?}, {} bytes)",
-            self.packet_type(),
-            self.bytes.len()
-        )
+        write!(f, "Frame({:?}, {} bytes)", self.packet_type(), self.bytes.len())
     }
 }
 
@@ -138,10 +128,7 @@ impl Framer {
     /// A framer that refuses packets of more than `packet_bytes_max` bytes, fixed header included.
     #[must_use]
     pub const fn new(packet_bytes_max: u32) -> Self {
-        Self {
-            packet_bytes_max,
-            expected: 0,
-        }
+        Self { packet_bytes_max, expected: 0 }
     }
 
     /// The next packet, if it is complete. Else `input` is left alone.
@@ -158,11 +145,8 @@ impl Framer {
             return Ok(None);
         };
         let frame = Frame::cut(input, header);
-        self.expected = if frame.is_some() {
-            0
-        } else {
-            u32::try_from(header.packet_len()).unwrap_or(PACKET_BYTES_MAX)
-        };
+        self.expected =
+            if frame.is_some() { 0 } else { u32::try_from(header.packet_len()).unwrap_or(PACKET_BYTES_MAX) };
         Ok(frame)
     }
 
@@ -204,22 +188,14 @@ mod tests {
     #[test]
     fn the_limit_counts_the_whole_packet_and_is_checked_at_the_header() {
         let mut input = &[0x30, 0x80, 0x01][..];
-        assert_eq!(
-            Framer::new(130).next(&mut input).unwrap_err().cause(),
-            Cause::PacketTooLarge
-        );
+        assert_eq!(Framer::new(130).next(&mut input).unwrap_err().cause(), Cause::PacketTooLarge);
         assert_eq!(Framer::new(131).next(&mut input), Ok(None));
     }
 
     #[test]
     fn a_bad_header_is_refused_at_its_first_wrong_byte() {
-        assert_eq!(
-            Framer::new(100).next(&mut &[0x00][..]).unwrap_err().cause(),
-            Cause::ReservedPacketType
-        );
-        let error = Framer::new(100)
-            .next(&mut &[0x30, 0x80, 0x80, 0x80, 0x80][..])
-            .unwrap_err();
+        assert_eq!(Framer::new(100).next(&mut &[0x00][..]).unwrap_err().cause(), Cause::ReservedPacketType);
+        let error = Framer::new(100).next(&mut &[0x30, 0x80, 0x80, 0x80, 0x80][..]).unwrap_err();
         assert_eq!((error.cause(), error.offset()), (Cause::VarintTooLong, 1));
     }
 }

@@ -17,10 +17,7 @@ pub const PACKET_BYTES_MAX: u32 = varint::VARINT_MAX + 5;
 /// assert_eq!(PacketType::from_u8(0), None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "four bits on the wire, and all but one value taken"
-)]
+#[expect(clippy::exhaustive_enums, reason = "four bits on the wire, and all but one value taken")]
 pub enum PacketType {
     /// Client asks to connect.
     Connect = 1,
@@ -124,9 +121,7 @@ impl PacketType {
         const DUP: u8 = 0b1000;
         match self {
             Self::Publish => true,
-            Self::PubRel | Self::Subscribe | Self::Unsubscribe
-                if version.dup_on_every_request() =>
-            {
+            Self::PubRel | Self::Subscribe | Self::Unsubscribe if version.dup_on_every_request() => {
                 flags & !DUP == self.flags()
             }
             _ => flags == self.flags() || !version.reserved_bits_are_checked(),

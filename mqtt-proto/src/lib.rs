@@ -95,9 +95,7 @@ pub use header::{PACKET_BYTES_MAX, PacketType};
 pub use list::{List, ListIter};
 pub use packet::{Packet, PacketId};
 pub use packet_buf::PacketBuf;
-pub use property::{
-    Properties, PropertiesBuf, PropertiesIter, Property, SubscriptionId, TopicAlias,
-};
+pub use property::{Properties, PropertiesBuf, PropertiesIter, Property, SubscriptionId, TopicAlias};
 pub use publish::{Delivery, Payload, Publish};
 pub use publish_buf::PublishBuf;
 pub use qos::QoS;

@@ -29,11 +29,7 @@ pub struct List<'a, T>(Source<'a, T>);
 
 #[derive(Clone, Copy)]
 enum Source<'a, T> {
-    Encoded {
-        bytes: &'a [u8],
-        version: Version,
-        count: usize,
-    },
+    Encoded { bytes: &'a [u8], version: Version, count: usize },
     Slice(&'a [T]),
 }
 
@@ -54,19 +50,13 @@ impl<T> List<'_, T> {
     }
 }
 
-#[expect(
-    private_bounds,
-    reason = "the three element types are public, what they have in common is not"
-)]
+#[expect(private_bounds, reason = "the three element types are public, what they have in common is not")]
 impl<'a, T: Element<'a>> List<'a, T> {
     /// The elements, in order.
     #[must_use]
     pub fn iter(&self) -> ListIter<'a, T> {
         ListIter(match self.0 {
-            Source::Encoded { bytes, version, .. } => Cursor::Encoded {
-                reader: Reader::new(bytes, 0),
-                version,
-            },
+            Source::Encoded { bytes, version, .. } => Cursor::Encoded { reader: Reader::new(bytes, 0), version },
             Source::Slice(slice) => Cursor::Slice(slice.iter()),
         })
     }
@@ -84,19 +74,15 @@ impl<'a, T: Element<'a>> List<'a, T> {
             check(T::read(reader, version)?, &start)?;
             count = count.saturating_add(1);
         }
-        Ok(Self(Source::Encoded {
-            bytes,
-            version,
-            count,
-        }))
+        Ok(Self(Source::Encoded { bytes, version, count }))
     }
 
     pub(crate) fn encoded_len(&self) -> usize {
         match self.0 {
             Source::Encoded { bytes, .. } => bytes.len(),
-            Source::Slice(slice) => slice.iter().fold(0, |sum: usize, element| {
-                sum.saturating_add(element.encoded_len())
-            }),
+            Source::Slice(slice) => {
+                slice.iter().fold(0, |sum: usize, element| sum.saturating_add(element.encoded_len()))
+            }
         }
     }
 
@@ -149,10 +135,7 @@ pub struct ListIter<'a, T>(Cursor<'a, T>);
 
 #[derive(Clone, Debug)]
 enum Cursor<'a, T> {
-    Encoded {
-        reader: Reader<'a>,
-        version: Version,
-    },
+    Encoded { reader: Reader<'a>, version: Version },
     Slice(core::slice::Iter<'a, T>),
 }
 

@@ -7,8 +7,8 @@ use crate::error::{DecodeError, EncodeError};
 use crate::header::PacketType;
 use crate::reader::Reader;
 use crate::{
-    Ack, Auth, Codec, ConnAck, Connect, Disconnect, Frame, Publish, SubAck, Subscribe, TransmitBuf,
-    UnsubAck, Unsubscribe,
+    Ack, Auth, Codec, ConnAck, Connect, Disconnect, Frame, Publish, SubAck, Subscribe, TransmitBuf, UnsubAck,
+    Unsubscribe,
 };
 
 /// A control packet, borrowed from the bytes it was decoded from or from what its maker put into it.
@@ -23,10 +23,7 @@ use crate::{
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the specification closes the list")]
-#[expect(
-    missing_docs,
-    reason = "the specification's names, documented on their types"
-)]
+#[expect(missing_docs, reason = "the specification's names, documented on their types")]
 pub enum Packet<'a> {
     Connect(Connect<'a>),
     ConnAck(ConnAck<'a>),
@@ -72,8 +69,7 @@ impl Packet<'_> {
 /// What stands behind the fixed header, for one kind of packet.
 pub(crate) trait Body<'a>: Sized {
     /// Reads the fields in order. The caller checks that nothing is left over.
-    fn read(reader: &mut Reader<'a>, frame: &Frame<'a>, codec: &Codec)
-    -> Result<Self, DecodeError>;
+    fn read(reader: &mut Reader<'a>, frame: &Frame<'a>, codec: &Codec) -> Result<Self, DecodeError>;
 
     /// Its exact length, if it has a correct form.
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError>;

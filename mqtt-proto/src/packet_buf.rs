@@ -39,10 +39,7 @@ impl PacketBuf {
             return Err(DecodeError::new(UnexpectedEnd, bytes.len()));
         }
         if !rest.is_empty() {
-            return Err(DecodeError::new(
-                TrailingBytes,
-                bytes.len().saturating_sub(rest.len()),
-            ));
+            return Err(DecodeError::new(TrailingBytes, bytes.len().saturating_sub(rest.len())));
         }
         Ok(Self { bytes, codec })
     }
@@ -55,20 +52,14 @@ impl PacketBuf {
     pub fn copy(codec: Codec, frame: &Frame<'_>) -> Result<Self, DecodeError> {
         // Not `decode_frame`: a frame may have been cut under a larger limit than the codec's, which `packet` would not take.
         codec.decode(&mut frame.as_bytes())?;
-        Ok(Self {
-            bytes: Bytes::copy_from_slice(frame.as_bytes()),
-            codec,
-        })
+        Ok(Self { bytes: Bytes::copy_from_slice(frame.as_bytes()), codec })
     }
 
     /// The view. Costs one decoding.
     #[must_use]
     pub fn packet(&self) -> Packet<'_> {
         let decoded = self.codec.decode(&mut &self.bytes[..]);
-        debug_assert!(
-            matches!(decoded, Ok(Some(_))),
-            "the bytes were checked: {decoded:?}"
-        );
+        debug_assert!(matches!(decoded, Ok(Some(_))), "the bytes were checked: {decoded:?}");
         decoded.ok().flatten().unwrap_or(Packet::PingReq)
     }
 
@@ -87,9 +78,6 @@ impl PacketBuf {
 
 impl fmt::Debug for PacketBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PacketBuf")
-            .field("version", &self.codec.version)
-            .field("packet", &self.packet())
-            .finish()
+        f.debug_struct("PacketBuf").field("version", &self.codec.version).field("packet", &self.packet()).finish()
     }
 }

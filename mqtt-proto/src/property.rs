@@ -39,8 +39,7 @@ const DISCONNECT_C: u16 = 1 << 8;
 const DISCONNECT_S: u16 = 1 << 9;
 const DISCONNECT: u16 = DISCONNECT_C | DISCONNECT_S;
 const AUTH: u16 = 1 << 10;
-const ANY: u16 =
-    CONNECT | WILL | CONNACK | PUBLISH | ACK | SUBSCRIBE | UNSUBSCRIBE | DISCONNECT | AUTH;
+const ANY: u16 = CONNECT | WILL | CONNACK | PUBLISH | ACK | SUBSCRIBE | UNSUBSCRIBE | DISCONNECT | AUTH;
 
 const fn place_bit(place: PropertyPlace, sender: Role) -> u16 {
     match (place, sender) {
@@ -225,9 +224,7 @@ impl SubscriptionId {
     /// `None` where the value is outside the range.
     #[must_use]
     pub fn new(value: u32) -> Option<Self> {
-        core::num::NonZeroU32::new(value)
-            .filter(|value| value.get() <= VARINT_MAX)
-            .map(Self)
+        core::num::NonZeroU32::new(value).filter(|value| value.get() <= VARINT_MAX).map(Self)
     }
 
     /// The value.
@@ -283,10 +280,7 @@ pub struct Properties<'a> {
 
 impl<'a> Properties<'a> {
     /// No properties.
-    pub const EMPTY: Self = Self {
-        bytes: &[],
-        present: 0,
-    };
+    pub const EMPTY: Self = Self { bytes: &[], present: 0 };
 
     /// There are none.
     #[must_use]
@@ -297,9 +291,7 @@ impl<'a> Properties<'a> {
     /// The properties, in the order in which they came.
     #[must_use]
     pub const fn iter(&self) -> PropertiesIter<'a> {
-        PropertiesIter {
-            reader: Reader::new(self.bytes, 0),
-        }
+        PropertiesIter { reader: Reader::new(self.bytes, 0) }
     }
 
     /// All user properties, in order: v5\[MQTT-3.3.2-18\].
@@ -364,20 +356,12 @@ impl<'a> Properties<'a> {
     }
 
     /// May `sender` send these there?
-    pub(crate) fn check(
-        &self,
-        version: Version,
-        place: PropertyPlace,
-        sender: Role,
-    ) -> Result<(), EncodeError> {
+    pub(crate) fn check(&self, version: Version, place: PropertyPlace, sender: Role) -> Result<(), EncodeError> {
         if self.present == 0 {
             return Ok(());
         }
         if !version.has_properties() {
-            return Err(EncodeError::NotInVersion {
-                what: "a property",
-                version,
-            });
+            return Err(EncodeError::NotInVersion { what: "a property", version });
         }
         let bit = place_bit(place, sender);
         let foreign = self.present & !SUBSCRIPTION_IDENTIFIERS & !allowed(bit);
@@ -393,11 +377,7 @@ impl<'a> Properties<'a> {
 
     /// Length of the whole section, its own length included.
     pub(crate) fn encoded_len(&self, version: Version) -> usize {
-        if version.has_properties() {
-            varint_len(self.bytes.len()).saturating_add(self.bytes.len())
-        } else {
-            0
-        }
+        if version.has_properties() { varint_len(self.bytes.len()).saturating_add(self.bytes.len()) } else { 0 }
     }
 
     pub(crate) fn write(&self, version: Version, out: &mut TransmitBuf) {
@@ -473,10 +453,7 @@ impl PropertiesBuf {
     /// No properties; holds no memory.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            bytes: Vec::new(),
-            present: 0,
-        }
+        Self { bytes: Vec::new(), present: 0 }
     }
 
     /// Appends one.
@@ -506,19 +483,13 @@ impl PropertiesBuf {
         properties: Properties<'_>,
         mut keep: impl FnMut(Property<'_>) -> bool,
     ) -> Result<(), Cause> {
-        properties
-            .iter()
-            .filter(|&property| keep(property))
-            .try_for_each(|property| self.push(property))
+        properties.iter().filter(|&property| keep(property)).try_for_each(|property| self.push(property))
     }
 
     /// What to put into a packet.
     #[must_use]
     pub fn as_properties(&self) -> Properties<'_> {
-        Properties {
-            bytes: &self.bytes,
-            present: self.present,
-        }
+        Properties { bytes: &self.bytes, present: self.present }
     }
 
     /// There are none.
@@ -530,10 +501,7 @@ impl PropertiesBuf {
 
 impl From<Properties<'_>> for PropertiesBuf {
     fn from(properties: Properties<'_>) -> Self {
-        Self {
-            bytes: properties.bytes.into(),
-            present: properties.present,
-        }
+        Self { bytes: properties.bytes.into(), present: properties.present }
     }
 }
 
@@ -672,9 +640,7 @@ impl<'a> Value<'a> for SubscriptionId {
 /// Maximum QoS: 0 or 1; that 2 is possible is said by saying nothing.
 impl<'a> Value<'a> for QoS {
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        checked(reader, Reader::u8, |byte| {
-            Self::from_u8(byte).filter(|&qos| qos < Self::ExactlyOnce)
-        })
+        checked(reader, Reader::u8, |byte| Self::from_u8(byte).filter(|&qos| qos < Self::ExactlyOnce))
     }
 
     fn write(self, out: &mut Vec<u8>) -> Result<(), Cause> {
@@ -739,41 +705,23 @@ mod tests {
         let mut section = alloc::vec![u8::try_from(bytes.len()).unwrap()];
         section.extend_from_slice(bytes);
         let section: &'static [u8] = section.leak();
-        Properties::read(&mut Reader::new(section, 0), Version::V5, place, sender)
-            .map_err(DecodeError::cause)
+        Properties::read(&mut Reader::new(section, 0), Version::V5, place, sender).map_err(DecodeError::cause)
     }
 
     #[test]
     fn the_allow_lists_of_the_specification() {
         let list = |place, sender| -> Vec<u8> {
-            (0..=0x7F)
-                .filter(|&id| places(id) & place_bit(place, sender) != 0)
-                .collect()
+            (0..=0x7F).filter(|&id| places(id) & place_bit(place, sender) != 0).collect()
         };
         use PropertyPlace::*;
-        assert_eq!(
-            list(Connect, Role::Client),
-            [0x11, 0x15, 0x16, 0x17, 0x19, 0x21, 0x22, 0x26, 0x27]
-        );
-        assert_eq!(
-            list(Will, Role::Client),
-            [0x01, 0x02, 0x03, 0x08, 0x09, 0x18, 0x26]
-        );
+        assert_eq!(list(Connect, Role::Client), [0x11, 0x15, 0x16, 0x17, 0x19, 0x21, 0x22, 0x26, 0x27]);
+        assert_eq!(list(Will, Role::Client), [0x01, 0x02, 0x03, 0x08, 0x09, 0x18, 0x26]);
         assert_eq!(
             list(ConnAck, Role::Server),
-            [
-                0x11, 0x12, 0x13, 0x15, 0x16, 0x1A, 0x1C, 0x1F, 0x21, 0x22, 0x24, 0x25, 0x26, 0x27,
-                0x28, 0x29, 0x2A
-            ]
+            [0x11, 0x12, 0x13, 0x15, 0x16, 0x1A, 0x1C, 0x1F, 0x21, 0x22, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2A]
         );
-        assert_eq!(
-            list(Publish, Role::Server),
-            [0x01, 0x02, 0x03, 0x08, 0x09, 0x0B, 0x23, 0x26]
-        );
-        assert_eq!(
-            list(Publish, Role::Client),
-            [0x01, 0x02, 0x03, 0x08, 0x09, 0x23, 0x26]
-        );
+        assert_eq!(list(Publish, Role::Server), [0x01, 0x02, 0x03, 0x08, 0x09, 0x0B, 0x23, 0x26]);
+        assert_eq!(list(Publish, Role::Client), [0x01, 0x02, 0x03, 0x08, 0x09, 0x23, 0x26]);
         assert_eq!(list(Ack, Role::Client), [0x1F, 0x26]);
         assert_eq!(list(Subscribe, Role::Client), [0x0B, 0x26]);
         assert_eq!(list(Unsubscribe, Role::Client), [0x26]);
@@ -792,18 +740,8 @@ mod tests {
             (&[0x21, 0, 0], Connect, Role::Client, Cause::PropertyValue),
             (&[0x23, 0, 0], Publish, Role::Client, Cause::TopicAliasZero),
             (&[0x24, 2], ConnAck, Role::Server, Cause::PropertyValue),
-            (
-                &[0x27, 0, 0, 0, 0],
-                Connect,
-                Role::Client,
-                Cause::PropertyValue,
-            ),
-            (
-                &[0x08, 0, 1, b'#'],
-                Publish,
-                Role::Client,
-                Cause::WildcardInTopicName,
-            ),
+            (&[0x27, 0, 0, 0, 0], Connect, Role::Client, Cause::PropertyValue),
+            (&[0x08, 0, 1, b'#'], Publish, Role::Client, Cause::WildcardInTopicName),
             (&[0x08, 0, 0], Publish, Role::Client, Cause::EmptyTopic),
         ];
         for (bytes, place, sender, cause) in table {
@@ -814,60 +752,30 @@ mod tests {
     #[test]
     fn a_property_stands_once_unless_it_may_repeat() {
         use PropertyPlace::*;
-        assert_eq!(
-            read(&[0x13, 0, 1, 0x13, 0, 1], ConnAck, Role::Server),
-            Err(Cause::RepeatedProperty)
-        );
-        assert_eq!(
-            read(&[0x0B, 1, 0x0B, 1], Subscribe, Role::Client),
-            Err(Cause::RepeatedProperty)
-        );
+        assert_eq!(read(&[0x13, 0, 1, 0x13, 0, 1], ConnAck, Role::Server), Err(Cause::RepeatedProperty));
+        assert_eq!(read(&[0x0B, 1, 0x0B, 1], Subscribe, Role::Client), Err(Cause::RepeatedProperty));
         let both = read(&[0x0B, 1, 0x0B, 1], Publish, Role::Server).unwrap();
         assert_eq!(both.subscription_identifiers().count(), 2);
         let user = [0x26, 0, 1, b'a', 0, 1, b'b', 0x26, 0, 1, b'a', 0, 1, b'c'];
-        let values: Vec<_> = read(&user, Ack, Role::Client)
-            .unwrap()
-            .user_properties()
-            .map(|(_, value)| value.as_str())
-            .collect();
+        let values: Vec<_> =
+            read(&user, Ack, Role::Client).unwrap().user_properties().map(|(_, value)| value.as_str()).collect();
         assert_eq!(values, ["b", "c"]);
     }
 
     #[test]
     fn unknown_and_misplaced_identifiers_are_told_apart() {
         use PropertyPlace::*;
-        assert_eq!(
-            read(&[0x04, 0], Publish, Role::Client),
-            Err(Cause::UnknownProperty)
-        );
-        assert_eq!(
-            read(&[0x80, 0x01], Publish, Role::Client),
-            Err(Cause::UnknownProperty)
-        );
-        assert_eq!(
-            read(&[0xA6, 0x02], Publish, Role::Client),
-            Err(Cause::UnknownProperty)
-        );
-        assert_eq!(
-            read(&[0x13, 0, 1], Publish, Role::Client),
-            Err(Cause::MisplacedProperty)
-        );
-        assert_eq!(
-            read(&[0x0B, 1], Publish, Role::Client),
-            Err(Cause::SubscriptionIdFromClient)
-        );
+        assert_eq!(read(&[0x04, 0], Publish, Role::Client), Err(Cause::UnknownProperty));
+        assert_eq!(read(&[0x80, 0x01], Publish, Role::Client), Err(Cause::UnknownProperty));
+        assert_eq!(read(&[0xA6, 0x02], Publish, Role::Client), Err(Cause::UnknownProperty));
+        assert_eq!(read(&[0x13, 0, 1], Publish, Role::Client), Err(Cause::MisplacedProperty));
+        assert_eq!(read(&[0x0B, 1], Publish, Role::Client), Err(Cause::SubscriptionIdFromClient));
     }
 
     #[test]
     fn a_value_may_not_cross_the_end_of_the_section() {
-        assert_eq!(
-            read(&[0x02, 0, 0, 0], PropertyPlace::Publish, Role::Client),
-            Err(Cause::UnexpectedEnd)
-        );
-        assert_eq!(
-            read(&[0x03, 0, 2, b'a'], PropertyPlace::Publish, Role::Client),
-            Err(Cause::UnexpectedEnd)
-        );
+        assert_eq!(read(&[0x02, 0, 0, 0], PropertyPlace::Publish, Role::Client), Err(Cause::UnexpectedEnd));
+        assert_eq!(read(&[0x03, 0, 2, b'a'], PropertyPlace::Publish, Role::Client), Err(Cause::UnexpectedEnd));
     }
 
     #[test]
@@ -875,10 +783,7 @@ mod tests {
         let mut properties = PropertiesBuf::new();
         properties.push(Property::ServerKeepAlive(1)).unwrap();
         let properties = properties.as_properties();
-        assert_eq!(
-            properties.check(Version::V5, PropertyPlace::ConnAck, Role::Server),
-            Ok(())
-        );
+        assert_eq!(properties.check(Version::V5, PropertyPlace::ConnAck, Role::Server), Ok(()));
         assert_eq!(
             properties.check(Version::V5, PropertyPlace::Publish, Role::Server),
             Err(EncodeError::Refused(Cause::MisplacedProperty))
@@ -892,19 +797,10 @@ mod tests {
     #[test]
     fn a_refused_value_leaves_the_buffer_as_it_was() {
         let mut properties = PropertiesBuf::new();
-        assert_eq!(
-            properties.push(Property::MaximumQos(QoS::ExactlyOnce)),
-            Err(Cause::PropertyValue)
-        );
+        assert_eq!(properties.push(Property::MaximumQos(QoS::ExactlyOnce)), Err(Cause::PropertyValue));
         let long = alloc::vec![0; 65_536];
-        assert_eq!(
-            properties.push(Property::CorrelationData(&long)),
-            Err(Cause::FieldTooLong)
-        );
+        assert_eq!(properties.push(Property::CorrelationData(&long)), Err(Cause::FieldTooLong));
         assert!(properties.is_empty());
-        assert_eq!(
-            properties.push(Property::MaximumQos(QoS::AtLeastOnce)),
-            Ok(())
-        );
+        assert_eq!(properties.push(Property::MaximumQos(QoS::AtLeastOnce)), Ok(()));
     }
 }

@@ -23,10 +23,7 @@ use crate::{Codec, Frame, PacketId, Properties, QoS, TopicName, TransmitBuf};
 /// # Ok::<(), mqtt_proto::Cause>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct Publish<'a> {
     /// The topic. `None`: its Topic Alias stands for it (5.0 section 3.3.2.3.4).
     pub topic: Option<TopicName<'a>>,
@@ -98,9 +95,7 @@ impl Delivery {
     pub const fn packet_id(self) -> Option<PacketId> {
         match self {
             Self::AtMostOnce => None,
-            Self::AtLeastOnce { packet_id, .. } | Self::ExactlyOnce { packet_id, .. } => {
-                Some(packet_id)
-            }
+            Self::AtLeastOnce { packet_id, .. } | Self::ExactlyOnce { packet_id, .. } => Some(packet_id),
         }
     }
 
@@ -158,37 +153,25 @@ impl Deref for Payload<'_> {
 
 impl<'a> From<&'a [u8]> for Payload<'a> {
     fn from(slice: &'a [u8]) -> Self {
-        Self {
-            slice,
-            shared: None,
-        }
+        Self { slice, shared: None }
     }
 }
 
 impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
     fn from(slice: &'a [u8; N]) -> Self {
-        Self {
-            slice,
-            shared: None,
-        }
+        Self { slice, shared: None }
     }
 }
 
 impl<'a> From<&'a str> for Payload<'a> {
     fn from(text: &'a str) -> Self {
-        Self {
-            slice: text.as_bytes(),
-            shared: None,
-        }
+        Self { slice: text.as_bytes(), shared: None }
     }
 }
 
 impl<'a> From<&'a Bytes> for Payload<'a> {
     fn from(bytes: &'a Bytes) -> Self {
-        Self {
-            slice: bytes,
-            shared: Some(bytes),
-        }
+        Self { slice: bytes, shared: Some(bytes) }
     }
 }
 
@@ -217,15 +200,10 @@ const DUP: u8 = 0b1000;
 
 impl<'a> Body<'a> for Publish<'a> {
     #[inline]
-    fn read(
-        reader: &mut Reader<'a>,
-        frame: &Frame<'a>,
-        codec: &Codec,
-    ) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'a>, frame: &Frame<'a>, codec: &Codec) -> Result<Self, DecodeError> {
         let flags = frame.flags();
         // v3[MQTT-3.3.1-4] v5[MQTT-3.3.1-4]
-        let qos =
-            QoS::from_u8((flags >> 1) & 0b11).ok_or(DecodeError::new(Cause::PublishQos, 0))?;
+        let qos = QoS::from_u8((flags >> 1) & 0b11).ok_or(DecodeError::new(Cause::PublishQos, 0))?;
         let dup = flags & DUP != 0;
         // v3[MQTT-3.3.1-2] v5[MQTT-3.3.1-2]; in 3.1, too, DUP belongs to QoS above 0.
         if dup && qos == QoS::AtMostOnce {
@@ -240,46 +218,24 @@ impl<'a> Body<'a> for Publish<'a> {
         };
         let delivery = match qos {
             QoS::AtMostOnce => Delivery::AtMostOnce,
-            QoS::AtLeastOnce => Delivery::AtLeastOnce {
-                packet_id: reader.packet_id()?,
-                dup,
-            },
-            QoS::ExactlyOnce => Delivery::ExactlyOnce {
-                packet_id: reader.packet_id()?,
-                dup,
-            },
+            QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id: reader.packet_id()?, dup },
+            QoS::ExactlyOnce => Delivery::ExactlyOnce { packet_id: reader.packet_id()?, dup },
         };
-        let properties = Properties::read(
-            reader,
-            codec.version,
-            PropertyPlace::Publish,
-            codec.role.peer(),
-        )?;
+        let properties = Properties::read(reader, codec.version, PropertyPlace::Publish, codec.role.peer())?;
         if topic.is_none() && properties.topic_alias().is_none() {
             return Err(start.error(Cause::NoTopic));
         }
         let payload = reader.take_rest().into();
-        Ok(Self {
-            topic,
-            delivery,
-            retain: flags & 1 != 0,
-            properties,
-            payload,
-        })
+        Ok(Self { topic, delivery, retain: flags & 1 != 0, properties, payload })
     }
 
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
         let version = codec.version;
-        self.properties
-            .check(version, PropertyPlace::Publish, codec.role)?;
+        self.properties.check(version, PropertyPlace::Publish, codec.role)?;
         if self.topic.is_none() && self.properties.topic_alias().is_none() {
             return Err(Cause::NoTopic.into());
         }
-        let id = if self.delivery.packet_id().is_some() {
-            2
-        } else {
-            0
-        };
+        let id = if self.delivery.packet_id().is_some() { 2 } else { 0 };
         let topic = self.topic.map_or(0, |topic| topic.as_bytes().len());
         Ok(topic
             .saturating_add(2 + id)

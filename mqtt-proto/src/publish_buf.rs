@@ -39,22 +39,9 @@ impl PublishBuf {
     pub fn new(topic: TopicName<'_>, publish: &Publish<'_>) -> Self {
         let topic = topic.as_bytes();
         let (properties, present) = publish.properties.into_parts();
-        let payload = publish
-            .payload
-            .shared()
-            .filter(|bytes| bytes.len() >= SHARED_BYTES_MIN)
-            .cloned();
-        let copied = if payload.is_none() {
-            publish.payload.as_slice()
-        } else {
-            &[]
-        };
-        let mut head = Vec::with_capacity(
-            topic
-                .len()
-                .saturating_add(properties.len())
-                .saturating_add(copied.len()),
-        );
+        let payload = publish.payload.shared().filter(|bytes| bytes.len() >= SHARED_BYTES_MIN).cloned();
+        let copied = if payload.is_none() { publish.payload.as_slice() } else { &[] };
+        let mut head = Vec::with_capacity(topic.len().saturating_add(properties.len()).saturating_add(copied.len()));
         head.extend_from_slice(topic);
         head.extend_from_slice(properties);
         head.extend_from_slice(copied);
@@ -79,9 +66,7 @@ impl PublishBuf {
     /// Where it goes.
     #[must_use]
     pub fn topic(&self) -> TopicName<'_> {
-        TopicName::part(Text::part(
-            self.head.get(..self.topic_len).unwrap_or_default(),
-        ))
+        TopicName::part(Text::part(self.head.get(..self.topic_len).unwrap_or_default()))
     }
 
     /// Its QoS, as it was published.
@@ -136,9 +121,7 @@ impl PublishBuf {
     /// Bytes of topic, properties and payload.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.head
-            .len()
-            .saturating_add(self.payload.as_ref().map_or(0, Bytes::len))
+        self.head.len().saturating_add(self.payload.as_ref().map_or(0, Bytes::len))
     }
 
     /// Never: there is a topic.

@@ -13,10 +13,7 @@ use core::fmt;
 /// assert_eq!(QoS::from_u8(3), None);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "the specification has three, and the two bits on the wire leave no room"
-)]
+#[expect(clippy::exhaustive_enums, reason = "the specification has three, and the two bits on the wire leave no room")]
 pub enum QoS {
     /// 0: sent once, never acknowledged; may be lost.
     #[default]

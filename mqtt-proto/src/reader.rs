@@ -18,10 +18,7 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads `bytes`, which stand `offset` bytes into the packet.
     pub(crate) const fn new(bytes: &'a [u8], offset: usize) -> Self {
-        Self {
-            rest: bytes,
-            end: offset.saturating_add(bytes.len()),
-        }
+        Self { rest: bytes, end: offset.saturating_add(bytes.len()) }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -46,11 +43,7 @@ impl<'a> Reader<'a> {
     /// All bytes must have been read.
     #[inline]
     pub(crate) fn finish(self) -> Result<(), DecodeError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(self.error(Cause::TrailingBytes))
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(self.error(Cause::TrailingBytes)) }
     }
 
     #[inline]
@@ -133,8 +126,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn binary(&mut self) -> Result<&'a [u8], DecodeError> {
         let start = *self;
         let length = usize::from(self.u16()?);
-        self.take(length)
-            .map_err(|_| start.error(Cause::UnexpectedEnd))
+        self.take(length).map_err(|_| start.error(Cause::UnexpectedEnd))
     }
 
     #[inline]

@@ -203,11 +203,7 @@ impl ReasonCode {
     /// The code of a SUBACK as `version` writes it: before 5.0 every refusal is 0x80 (3.1.1 section 3.9.3).
     #[must_use]
     pub const fn for_suback(self, version: Version) -> Self {
-        if self.is_failure() && !version.acks_carry_reason() {
-            Self::UnspecifiedError
-        } else {
-            self
-        }
+        if self.is_failure() && !version.acks_carry_reason() { Self::UnspecifiedError } else { self }
     }
 }
 
@@ -223,11 +219,7 @@ mod tests {
     use alloc::vec::Vec;
 
     fn codes(place: ReasonPlace, sender: Role) -> Vec<u8> {
-        ReasonCode::ALL
-            .iter()
-            .filter(|code| code.is_allowed(place, sender))
-            .map(|code| code.as_u8())
-            .collect()
+        ReasonCode::ALL.iter().filter(|code| code.is_allowed(place, sender)).map(|code| code.as_u8()).collect()
     }
 
     /// v5\[MQTT-3.2.2-8\] v5\[MQTT-3.4.2-1\] v5\[MQTT-3.6.2-1\] v5\[MQTT-3.9.3-2\] v5\[MQTT-3.11.3-2\] v5\[MQTT-3.14.2-1\] v5\[MQTT-3.15.2-1\]
@@ -238,34 +230,18 @@ mod tests {
         assert_eq!(
             codes(ConnAck, Server),
             [
-                0, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x90,
-                0x95, 0x97, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9F
+                0, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x90, 0x95, 0x97, 0x99,
+                0x9A, 0x9B, 0x9C, 0x9D, 0x9F
             ]
         );
-        assert_eq!(
-            codes(PubAck, Server),
-            [0, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]
-        );
-        assert_eq!(
-            codes(PubAck, Client),
-            [0, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]
-        );
+        assert_eq!(codes(PubAck, Server), [0, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]);
+        assert_eq!(codes(PubAck, Client), [0, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]);
         assert_eq!(codes(PubRel, Client), [0, 0x92]);
-        assert_eq!(
-            codes(SubAck, Server),
-            [
-                0, 1, 2, 0x80, 0x83, 0x87, 0x8F, 0x91, 0x97, 0x9E, 0xA1, 0xA2
-            ]
-        );
-        assert_eq!(
-            codes(UnsubAck, Server),
-            [0, 0x11, 0x80, 0x83, 0x87, 0x8F, 0x91]
-        );
+        assert_eq!(codes(SubAck, Server), [0, 1, 2, 0x80, 0x83, 0x87, 0x8F, 0x91, 0x97, 0x9E, 0xA1, 0xA2]);
+        assert_eq!(codes(UnsubAck, Server), [0, 0x11, 0x80, 0x83, 0x87, 0x8F, 0x91]);
         assert_eq!(
             codes(Disconnect, Client),
-            [
-                0, 4, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9B
-            ]
+            [0, 4, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9B]
         );
         assert_eq!(codes(Auth, Server), [0, 0x18]);
         assert_eq!(codes(Auth, Client), [0x18, 0x19]);

@@ -6,9 +6,7 @@ use crate::packet::Body;
 use crate::property::PropertyPlace;
 use crate::reader::Reader;
 use crate::reason::ReasonPlace;
-use crate::{
-    Codec, Frame, PacketId, Properties, QoS, ReasonCode, Role, TopicFilter, TransmitBuf, Version,
-};
+use crate::{Codec, Frame, PacketId, Properties, QoS, ReasonCode, Role, TopicFilter, TransmitBuf, Version};
 
 /// A client asks for messages.
 ///
@@ -23,10 +21,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct Subscribe<'a> {
     /// Names the request until its SUBACK.
     pub packet_id: PacketId,
@@ -40,20 +35,13 @@ impl<'a> Subscribe<'a> {
     /// A request without properties.
     #[must_use]
     pub fn new(packet_id: PacketId, subscriptions: &'a [Subscription<'a>]) -> Self {
-        Self {
-            packet_id,
-            properties: Properties::EMPTY,
-            subscriptions: subscriptions.into(),
-        }
+        Self { packet_id, properties: Properties::EMPTY, subscriptions: subscriptions.into() }
     }
 }
 
 /// A topic filter, and how its messages are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct Subscription<'a> {
     /// Which messages.
     pub filter: TopicFilter<'a>,
@@ -65,22 +53,13 @@ impl<'a> Subscription<'a> {
     /// A subscription with the options that older versions have, too.
     #[must_use]
     pub fn new(filter: TopicFilter<'a>, qos: QoS) -> Self {
-        Self {
-            filter,
-            options: SubscriptionOptions {
-                qos,
-                ..SubscriptionOptions::default()
-            },
-        }
+        Self { filter, options: SubscriptionOptions { qos, ..SubscriptionOptions::default() } }
     }
 }
 
 /// How messages are wanted (5.0 section 3.8.3.1). Before 5.0 only the QoS can be said; the others are at their default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct SubscriptionOptions {
     /// At most at this QoS.
     pub qos: QoS,
@@ -94,10 +73,7 @@ pub struct SubscriptionOptions {
 
 /// When retained messages are sent for a new subscription (5.0 section 3.8.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "the specification has three, and the two bits on the wire leave no room"
-)]
+#[expect(clippy::exhaustive_enums, reason = "the specification has three, and the two bits on the wire leave no room")]
 pub enum RetainHandling {
     /// Whenever it is subscribed.
     #[default]
@@ -125,11 +101,7 @@ impl SubscriptionOptions {
     const RETAIN_HANDLING_SHIFT: u8 = 4;
 
     fn from_u8(byte: u8, version: Version) -> Result<Self, Cause> {
-        let used = if version.has_subscription_options() {
-            0x3F
-        } else {
-            0x03
-        };
+        let used = if version.has_subscription_options() { 0x3F } else { 0x03 };
         // v3[MQTT-3.8.3-4] v5[MQTT-3.8.3-5]
         if byte & !used != 0 && version.reserved_bits_are_checked() {
             return Err(Cause::SubscriptionOptions);
@@ -146,11 +118,7 @@ impl SubscriptionOptions {
 
     fn to_u8(self) -> u8 {
         let no_local = if self.no_local { Self::NO_LOCAL } else { 0 };
-        let retain_as_published = if self.retain_as_published {
-            Self::RETAIN_AS_PUBLISHED
-        } else {
-            0
-        };
+        let retain_as_published = if self.retain_as_published { Self::RETAIN_AS_PUBLISHED } else { 0 };
         self.qos.as_u8()
             | no_local
             | retain_as_published
@@ -162,8 +130,7 @@ impl<'a> Element<'a> for Subscription<'a> {
     fn read(reader: &mut Reader<'a>, version: Version) -> Result<Self, DecodeError> {
         let filter = TopicFilter::read(reader, version)?;
         let start = *reader;
-        let options = SubscriptionOptions::from_u8(reader.u8()?, version)
-            .map_err(|cause| start.error(cause))?;
+        let options = SubscriptionOptions::from_u8(reader.u8()?, version).map_err(|cause| start.error(cause))?;
         Ok(Self { filter, options })
     }
 
@@ -180,10 +147,7 @@ impl<'a> Element<'a> for Subscription<'a> {
 impl Subscription<'_> {
     fn check(&self, version: Version) -> Result<(), Cause> {
         // v5[MQTT-3.8.3-4]
-        if self.options.no_local
-            && version.has_shared_subscriptions()
-            && self.filter.shared().is_some()
-        {
+        if self.options.no_local && version.has_shared_subscriptions() && self.filter.shared().is_some() {
             return Err(Cause::NoLocalOnShared);
         }
         Ok(())
@@ -202,39 +166,24 @@ impl<'a> Body<'a> for Subscribe<'a> {
         let subscriptions = List::read(reader, version, |subscription: Subscription<'_>, at| {
             subscription.check(version).map_err(|cause| at.error(cause))
         })?;
-        Ok(Self {
-            packet_id,
-            properties,
-            subscriptions,
-        })
+        Ok(Self { packet_id, properties, subscriptions })
     }
 
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
         let version = codec.version;
-        self.properties
-            .check(version, PropertyPlace::Subscribe, Role::Client)?;
+        self.properties.check(version, PropertyPlace::Subscribe, Role::Client)?;
         if self.subscriptions.is_empty() {
             return Err(Cause::NoFilters.into());
         }
         for subscription in &self.subscriptions {
-            let qos_only = SubscriptionOptions {
-                qos: subscription.options.qos,
-                ..SubscriptionOptions::default()
-            };
+            let qos_only = SubscriptionOptions { qos: subscription.options.qos, ..SubscriptionOptions::default() };
             if !version.has_subscription_options() && subscription.options != qos_only {
-                return Err(EncodeError::NotInVersion {
-                    what: "a subscription option",
-                    version,
-                });
+                return Err(EncodeError::NotInVersion { what: "a subscription option", version });
             }
             subscription.filter.check(version)?;
             subscription.check(version)?;
         }
-        Ok(self
-            .properties
-            .encoded_len(version)
-            .saturating_add(2)
-            .saturating_add(self.subscriptions.encoded_len()))
+        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(self.subscriptions.encoded_len()))
     }
 
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {
@@ -256,10 +205,7 @@ impl<'a> Body<'a> for Subscribe<'a> {
 /// # Ok::<(), mqtt_proto::DecodeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct SubAck<'a> {
     /// The request.
     pub packet_id: PacketId,
@@ -273,11 +219,7 @@ impl<'a> SubAck<'a> {
     /// An answer without properties.
     #[must_use]
     pub fn new(packet_id: PacketId, reason_codes: &'a [ReasonCode]) -> Self {
-        Self {
-            packet_id,
-            properties: Properties::EMPTY,
-            reason_codes: reason_codes.into(),
-        }
+        Self { packet_id, properties: Properties::EMPTY, reason_codes: reason_codes.into() }
     }
 }
 
@@ -298,8 +240,7 @@ impl<'a> Element<'a> for ReasonCode {
 
 /// The codes that a SUBACK may carry: v3\[MQTT-3.9.3-2\] v5\[MQTT-3.9.3-2\].
 fn is_suback_code(code: ReasonCode, version: Version) -> bool {
-    let known =
-        !code.is_failure() || (version.suback_can_refuse() && code == code.for_suback(version));
+    let known = !code.is_failure() || (version.suback_can_refuse() && code == code.for_suback(version));
     known && code.is_allowed(ReasonPlace::SubAck, Role::Server)
 }
 
@@ -312,38 +253,21 @@ impl<'a> Body<'a> for SubAck<'a> {
             return Err(reader.error(Cause::NoReasonCodes));
         }
         let reason_codes = List::read(reader, version, |code, at| {
-            if is_suback_code(code, version) {
-                Ok(())
-            } else {
-                Err(at.error(Cause::ReasonCode))
-            }
+            if is_suback_code(code, version) { Ok(()) } else { Err(at.error(Cause::ReasonCode)) }
         })?;
-        Ok(Self {
-            packet_id,
-            properties,
-            reason_codes,
-        })
+        Ok(Self { packet_id, properties, reason_codes })
     }
 
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
         let version = codec.version;
-        self.properties
-            .check(version, PropertyPlace::Ack, Role::Server)?;
+        self.properties.check(version, PropertyPlace::Ack, Role::Server)?;
         if self.reason_codes.is_empty() {
             return Err(Cause::NoReasonCodes.into());
         }
-        if !self
-            .reason_codes
-            .iter()
-            .all(|code| is_suback_code(code, version))
-        {
+        if !self.reason_codes.iter().all(|code| is_suback_code(code, version)) {
             return Err(Cause::ReasonCode.into());
         }
-        Ok(self
-            .properties
-            .encoded_len(version)
-            .saturating_add(2)
-            .saturating_add(self.reason_codes.encoded_len()))
+        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(self.reason_codes.encoded_len()))
     }
 
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {

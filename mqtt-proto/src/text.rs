@@ -43,14 +43,8 @@ impl<'a> Text<'a> {
     #[inline]
     pub(crate) fn from_bytes(bytes: &'a [u8]) -> Result<Self, Cause> {
         // Most texts are plain ASCII; this loop has no branch inside, so it runs many bytes at a time.
-        let plain = bytes
-            .iter()
-            .fold(true, |plain, &byte| plain & (byte.wrapping_sub(1) < 0x7F));
-        if plain {
-            Ok(Self(bytes))
-        } else {
-            Self::from_unusual(bytes)
-        }
+        let plain = bytes.iter().fold(true, |plain, &byte| plain & (byte.wrapping_sub(1) < 0x7F));
+        if plain { Ok(Self(bytes)) } else { Self::from_unusual(bytes) }
     }
 
     #[cold]
@@ -141,11 +135,7 @@ mod tests {
             &[0x80],                   // lone continuation
         ];
         for bytes in table {
-            assert_eq!(
-                Text::from_bytes(bytes),
-                Err(Cause::InvalidUtf8),
-                "{bytes:x?}"
-            );
+            assert_eq!(Text::from_bytes(bytes), Err(Cause::InvalidUtf8), "{bytes:x?}");
         }
     }
 

@@ -6,9 +6,7 @@ use crate::packet::Body;
 use crate::property::PropertyPlace;
 use crate::reader::Reader;
 use crate::reason::ReasonPlace;
-use crate::{
-    Codec, Frame, PacketId, Properties, ReasonCode, Role, Text, TopicFilter, TransmitBuf, Version,
-};
+use crate::{Codec, Frame, PacketId, Properties, ReasonCode, Role, Text, TopicFilter, TransmitBuf, Version};
 
 /// A client no longer asks for messages.
 ///
@@ -23,10 +21,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct Unsubscribe<'a> {
     /// Names the request until its UNSUBACK.
     pub packet_id: PacketId,
@@ -40,11 +35,7 @@ impl<'a> Unsubscribe<'a> {
     /// A request without properties.
     #[must_use]
     pub fn new(packet_id: PacketId, filters: &'a [TopicFilter<'a>]) -> Self {
-        Self {
-            packet_id,
-            properties: Properties::EMPTY,
-            filters: filters.into(),
-        }
+        Self { packet_id, properties: Properties::EMPTY, filters: filters.into() }
     }
 }
 
@@ -74,38 +65,22 @@ impl<'a> Element<'a> for TopicFilter<'a> {
 impl<'a> Body<'a> for Unsubscribe<'a> {
     fn read(reader: &mut Reader<'a>, _: &Frame<'a>, codec: &Codec) -> Result<Self, DecodeError> {
         let packet_id = reader.packet_id()?;
-        let properties = Properties::read(
-            reader,
-            codec.version,
-            PropertyPlace::Unsubscribe,
-            Role::Client,
-        )?;
+        let properties = Properties::read(reader, codec.version, PropertyPlace::Unsubscribe, Role::Client)?;
         // v3[MQTT-3.10.3-2] v5[MQTT-3.10.3-2]
         if reader.is_empty() {
             return Err(reader.error(Cause::NoFilters));
         }
-        Ok(Self {
-            packet_id,
-            properties,
-            filters: List::read(reader, codec.version, |_, _| Ok(()))?,
-        })
+        Ok(Self { packet_id, properties, filters: List::read(reader, codec.version, |_, _| Ok(()))? })
     }
 
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
         let version = codec.version;
-        self.properties
-            .check(version, PropertyPlace::Unsubscribe, Role::Client)?;
+        self.properties.check(version, PropertyPlace::Unsubscribe, Role::Client)?;
         if self.filters.is_empty() {
             return Err(Cause::NoFilters.into());
         }
-        self.filters
-            .iter()
-            .try_for_each(|filter| filter.check(version))?;
-        Ok(self
-            .properties
-            .encoded_len(version)
-            .saturating_add(2)
-            .saturating_add(self.filters.encoded_len()))
+        self.filters.iter().try_for_each(|filter| filter.check(version))?;
+        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(self.filters.encoded_len()))
     }
 
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {
@@ -126,10 +101,7 @@ impl<'a> Body<'a> for Unsubscribe<'a> {
 /// # Ok::<(), mqtt_proto::DecodeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the specification fixes the fields"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct UnsubAck<'a> {
     /// The request.
     pub packet_id: PacketId,
@@ -143,11 +115,7 @@ impl<'a> UnsubAck<'a> {
     /// An answer without properties.
     #[must_use]
     pub fn new(packet_id: PacketId, reason_codes: &'a [ReasonCode]) -> Self {
-        Self {
-            packet_id,
-            properties: Properties::EMPTY,
-            reason_codes: reason_codes.into(),
-        }
+        Self { packet_id, properties: Properties::EMPTY, reason_codes: reason_codes.into() }
     }
 }
 
@@ -164,44 +132,24 @@ impl<'a> Body<'a> for UnsubAck<'a> {
         }
         let reason_codes = List::read(reader, version, |code: ReasonCode, at| {
             // v5[MQTT-3.11.3-2]
-            if code.is_allowed(ReasonPlace::UnsubAck, Role::Server) {
-                Ok(())
-            } else {
-                Err(at.error(Cause::ReasonCode))
-            }
+            if code.is_allowed(ReasonPlace::UnsubAck, Role::Server) { Ok(()) } else { Err(at.error(Cause::ReasonCode)) }
         })?;
-        Ok(Self {
-            packet_id,
-            properties,
-            reason_codes,
-        })
+        Ok(Self { packet_id, properties, reason_codes })
     }
 
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
         let version = codec.version;
-        self.properties
-            .check(version, PropertyPlace::Ack, Role::Server)?;
+        self.properties.check(version, PropertyPlace::Ack, Role::Server)?;
         if self.reason_codes.is_empty() && version.unsuback_carries_reasons() {
             return Err(Cause::NoReasonCodes.into());
         }
         if !self.reason_codes.is_empty() && !version.unsuback_carries_reasons() {
-            return Err(EncodeError::NotInVersion {
-                what: "a reason code in UNSUBACK",
-                version,
-            });
+            return Err(EncodeError::NotInVersion { what: "a reason code in UNSUBACK", version });
         }
-        if !self
-            .reason_codes
-            .iter()
-            .all(|code| code.is_allowed(ReasonPlace::UnsubAck, Role::Server))
-        {
+        if !self.reason_codes.iter().all(|code| code.is_allowed(ReasonPlace::UnsubAck, Role::Server)) {
             return Err(Cause::ReasonCode.into());
         }
-        Ok(self
-            .properties
-            .encoded_len(version)
-            .saturating_add(2)
-            .saturating_add(self.reason_codes.encoded_len()))
+        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(self.reason_codes.encoded_len()))
     }
 
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {

@@ -18,10 +18,7 @@ pub(crate) const fn len(value: u32) -> usize {
 }
 
 /// Appends `value`, which is at most [`VARINT_MAX`], in its shortest form.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the mask leaves seven bits"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the mask leaves seven bits")]
 pub(crate) fn write(mut value: u32, out: &mut alloc::vec::Vec<u8>) {
     debug_assert!(value <= VARINT_MAX, "no encoding for {value}");
     while value > 0x7F {
@@ -46,11 +43,7 @@ pub(crate) fn read(input: &[u8]) -> Result<Option<(u32, usize)>, Cause> {
             return Ok(Some((value, length)));
         }
     }
-    if input.len() < 4 {
-        Ok(None)
-    } else {
-        Err(Cause::VarintTooLong)
-    }
+    if input.len() < 4 { Ok(None) } else { Err(Cause::VarintTooLong) }
 }
 
 #[cfg(test)]
@@ -82,20 +75,12 @@ mod tests {
     #[test]
     fn a_fourth_continuation_bit_is_too_long_without_a_fifth_byte() {
         assert_eq!(read(&[0x80, 0x80, 0x80, 0x80]), Err(Cause::VarintTooLong));
-        assert_eq!(
-            read(&[0xFF, 0xFF, 0xFF, 0xFF, 0x01]),
-            Err(Cause::VarintTooLong)
-        );
+        assert_eq!(read(&[0xFF, 0xFF, 0xFF, 0xFF, 0x01]), Err(Cause::VarintTooLong));
     }
 
     #[test]
     fn a_longer_form_than_needed_is_refused() {
-        for bytes in [
-            &[0x80, 0x00][..],
-            &[0x81, 0x00],
-            &[0xFF, 0x80, 0x00],
-            &[0x80, 0x80, 0x80, 0x00],
-        ] {
+        for bytes in [&[0x80, 0x00][..], &[0x81, 0x00], &[0xFF, 0x80, 0x00], &[0x80, 0x80, 0x80, 0x00]] {
             assert_eq!(read(bytes), Err(Cause::VarintNotShortest));
         }
     }

@@ -32,9 +32,7 @@ impl Version {
     /// The version that a CONNECT with this protocol name and level speaks, if it is one of ours.
     #[must_use]
     pub fn from_protocol(name: &[u8], level: u8) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|version| version.protocol_name() == name && version.level() == level)
+        Self::ALL.into_iter().find(|version| version.protocol_name() == name && version.level() == level)
     }
 
     /// The protocol name in CONNECT.

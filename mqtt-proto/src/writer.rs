@@ -49,21 +49,13 @@ impl TransmitBuf {
     /// An empty buffer, which holds no memory.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            copied: Vec::new(),
-            sent: 0,
-            shared: VecDeque::new(),
-            shared_bytes: 0,
-        }
+        Self { copied: Vec::new(), sent: 0, shared: VecDeque::new(), shared_bytes: 0 }
     }
 
     /// Bytes still to be sent.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.copied
-            .len()
-            .saturating_sub(self.sent)
-            .saturating_add(self.shared_bytes)
+        self.copied.len().saturating_sub(self.sent).saturating_add(self.shared_bytes)
     }
 
     /// Nothing is left to be sent.
@@ -83,10 +75,7 @@ impl TransmitBuf {
             return;
         }
         self.shared_bytes = self.shared_bytes.saturating_add(bytes.len());
-        self.shared.push_back(Shared {
-            at: self.copied.len(),
-            bytes,
-        });
+        self.shared.push_back(Shared { at: self.copied.len(), bytes });
     }
 
     /// What is left to be sent, in order; no slice is empty.
@@ -199,19 +188,13 @@ impl TransmitBuf {
 
     #[inline]
     pub(crate) fn put_varint(&mut self, value: usize) {
-        varint::write(
-            u32::try_from(value).unwrap_or(varint::VARINT_MAX),
-            &mut self.copied,
-        );
+        varint::write(u32::try_from(value).unwrap_or(varint::VARINT_MAX), &mut self.copied);
     }
 
     /// Two bytes of length, then the bytes; the caller has checked that there are at most 65,535.
     #[inline]
     pub(crate) fn put_binary(&mut self, bytes: &[u8]) {
-        debug_assert!(
-            bytes.len() <= usize::from(u16::MAX),
-            "length was not checked"
-        );
+        debug_assert!(bytes.len() <= usize::from(u16::MAX), "length was not checked");
         self.put_u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
         self.put_slice(bytes);
     }
@@ -227,12 +210,7 @@ impl TransmitBuf {
 /// Not the bytes: there may be secrets among them.
 impl fmt::Debug for TransmitBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "TransmitBuf({} bytes in {} slices)",
-            self.len(),
-            self.slices().count()
-        )
+        write!(f, "TransmitBuf({} bytes in {} slices)", self.len(), self.slices().count())
     }
 }
 
@@ -298,10 +276,7 @@ mod tests {
             out.advance(count);
             sent += count;
             assert_eq!(out.len(), put - sent);
-            assert!(
-                out.copied.len() < 1000 && out.shared.len() < 10,
-                "after {put} bytes"
-            );
+            assert!(out.copied.len() < 1000 && out.shared.len() < 10, "after {put} bytes");
         }
     }
 
