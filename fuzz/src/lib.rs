@@ -3,4 +3,12 @@
 //! A target asserts an equation, such as `decode(encode(p)) == p`; "no panic" alone is too little to ask. A seed is an
 //! input worth starting from, named after what it holds. An input that once found a bug becomes a seed, for good.
 //!
-//! Seeds of `decode` start with one byte that names the protocol level (3, 4 or 5); the rest is what the peer sent.
+//! The equations are in [`checks`], one function per target. The tests of `mqtt-proto` include these files by their path: they try the
+//! same equations on the seeds and on proptest's bytes, with no fuzzer at hand.
+//!
+//! Seeds of `decode` start with one byte that names the protocol level (3, 4 or 5), those of `chunks` with the size of a piece (0: mixed); the
+//! rest is what the peer sent. Those of `round_trip` are [`choices`], those of `topic_match` a filter, a NUL and a name.
+
+pub mod checks;
+pub mod choices;
+pub mod topics;
