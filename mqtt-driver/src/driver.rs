@@ -1,0 +1,331 @@
+//! The loop of a client.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use mqtt_proto::TransmitBuf;
+use mqtt_session::{Instant, Transmit};
+
+use crate::error::ConnectError;
+use crate::handle::Client;
+use crate::input::{Input, READ_BYTES};
+use crate::options::Options;
+use crate::random::Random;
+use crate::reconnect::Backoff;
+use crate::shared::Shared;
+use crate::transport::{Clock, Connector, Timer, Transport};
+use crate::write::{Farewell, poll_write};
+
+/// How long the last bytes of a connection, and the peer's answer to its end, may take.
+pub(crate) const FAREWELL_MAX: Duration = Duration::from_secs(2);
+
+/// Reads of a turn; then it is the writes' turn, and that of other tasks.
+const READS_MAX: usize = 4;
+
+/// The loop of one client: spawn [`run`](Self::run) on any executor. [`client`] makes it.
+#[must_use = "nothing happens unless it runs"]
+pub struct Driver<N: Connector, C: Clock> {
+    shared: Arc<Shared>,
+    options: Options,
+    connector: N,
+    clock: C,
+    timer: C::Timer,
+    backoff: Backoff,
+    random: Random,
+}
+
+/// A client and its loop, which connects, and connects again, through `connector`.
+///
+/// The client can be used at once: what needs a connection waits for it. [`Client::connected`] tells whether the first attempt has succeeded.
+/// `seed` decides the waits between attempts and invented client identifiers; a clock and a network that repeat themselves make a run that does.
+///
+/// ```
+/// use mqtt_driver::{Client, Clock, Connector, Options, random_seed};
+///
+/// /// What an adapter does.
+/// fn start(options: Options, connector: impl Connector + 'static, clock: impl Clock, spawn: impl Fn(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>)) -> Client {
+///     let (client, driver) = mqtt_driver::client(options, connector, clock, random_seed());
+///     spawn(Box::pin(driver.run()));
+///     client
+/// }
+/// # #[derive(Clone)] struct NoClock;
+/// # impl Clock for NoClock { type Timer = NoTimer; fn now(&self) -> mqtt_driver::Instant { mqtt_driver::Instant::ZERO } fn timer(&self) -> NoTimer { NoTimer } }
+/// # struct NoTimer;
+/// # impl mqtt_driver::Timer for NoTimer { fn poll_deadline(&mut self, _: &mut std::task::Context<'_>, _: Option<mqtt_driver::Instant>) -> std::task::Poll<()> { std::task::Poll::Pending } }
+/// ```
+pub fn client<N: Connector, C: Clock>(options: Options, connector: N, clock: C, seed: u64) -> (Client, Driver<N, C>) {
+    let mut random = Random::new(seed);
+    let now = clock.clone();
+    let shared = Arc::new(Shared::new(&options, &mut random, move || now.now()));
+    let client = Client::new(Arc::clone(&shared));
+    let driver = Driver {
+        shared,
+        timer: clock.timer(),
+        backoff: Backoff::new(&options.reconnect),
+        options,
+        connector,
+        clock,
+        random,
+    };
+    (client, driver)
+}
+
+impl<N: Connector, C: Clock> Driver<N, C> {
+    /// Runs until the client is over. Dropping it ends the client, too.
+    pub async fn run(mut self) {
+        let over = loop {
+            self.attempt().await;
+            if let Some(error) = self.shared.with(|state| state.verdict(&self.options.reconnect)) {
+                break error;
+            }
+            let up_since = self.shared.with(|state| state.up_since());
+            let now = self.clock.now();
+            let delay = self.backoff.next(&self.options.reconnect, up_since, now, &mut self.random);
+            self.wait(now + delay).await;
+        };
+        self.shared.with(|state| state.finish(over));
+    }
+
+    /// One connection, from the attempt to make it to its end.
+    async fn attempt(&mut self) {
+        let begun = self.clock.now();
+        let timeout = self.options.connect.limits.connect_timeout;
+        let deadline = begun + timeout;
+        let transport = match self.open(deadline).await {
+            Ok(Some(transport)) => transport,
+            Ok(None) => return self.closed(Some(ConnectError::TimedOut(timeout))),
+            Err(error) => {
+                let Options { host, port, .. } = &self.options;
+                let error = ConnectError::Unreachable { host: host.clone(), port: *port, error: Arc::new(error) };
+                return self.closed(Some(error));
+            }
+        };
+        let now = self.clock.now();
+        if let Err(error) = self.shared.with(|state| state.begin(now)) {
+            return self.closed(Some(error.into()));
+        }
+        let mut line = Line::new(transport);
+        let timer = &mut self.timer;
+        let ending = poll_fn(|cx| line.poll(cx, &self.shared, &self.clock, timer, deadline)).await;
+        match ending {
+            Ending::Farewell => {
+                self.closed(None);
+                let deadline = self.clock.now() + FAREWELL_MAX;
+                let timer = &mut self.timer;
+                poll_fn(|cx| line.poll_farewell(cx, timer, deadline)).await;
+            }
+            Ending::TimedOut => self.closed(Some(ConnectError::TimedOut(timeout))),
+            Ending::Lost(error) => self.closed(error.map(|error| ConnectError::Io(Arc::new(error)))),
+        }
+    }
+
+    /// `None`: it took too long, or the client is to end.
+    async fn open(&mut self, deadline: Instant) -> io::Result<Option<N::Transport>> {
+        let Self { shared, options, connector, clock, timer, .. } = self;
+        let mut connecting = pin!(connector.connect(&options.host, options.port));
+        poll_fn(|cx| {
+            if attend(shared, clock, cx) {
+                return Poll::Ready(Ok(None));
+            }
+            if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+                return Poll::Ready(result.map(Some));
+            }
+            timer.poll_deadline(cx, Some(deadline)).map(|()| Ok(None))
+        })
+        .await
+    }
+
+    /// Waits before the next attempt, unless the client is to end.
+    async fn wait(&mut self, until: Instant) {
+        let Self { shared, clock, timer, .. } = self;
+        poll_fn(|cx| {
+            if attend(shared, clock, cx) {
+                return Poll::Ready(());
+            }
+            timer.poll_deadline(cx, Some(until))
+        })
+        .await;
+    }
+
+    fn closed(&self, error: Option<ConnectError>) {
+        let now = self.clock.now();
+        self.shared.with(|state| state.handle_closed(now, error));
+    }
+}
+
+impl<N: Connector, C: Clock> Drop for Driver<N, C> {
+    fn drop(&mut self) {
+        self.shared.with(|state| state.finish(ConnectError::Stopped));
+    }
+}
+
+impl<N: Connector, C: Clock> fmt::Debug for Driver<N, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Takes notice before looking, so that nothing that comes later is missed. True: the client is to end.
+fn attend(shared: &Shared, clock: &impl Clock, cx: &Context<'_>) -> bool {
+    let (now, waker) = (clock.now(), cx.waker().clone());
+    shared.with(|state| {
+        state.attend(now, waker);
+        state.is_closing()
+    })
+}
+
+/// How a connection ends.
+enum Ending {
+    /// In words, which are still to be sent.
+    Farewell,
+    /// The server has not answered CONNECT.
+    TimedOut,
+    /// The transport is gone.
+    Lost(Option<io::Error>),
+}
+
+/// An open transport, and bytes on their way in and out.
+struct Line<T> {
+    transport: T,
+    input: Input,
+    out: TransmitBuf,
+    /// What is there has been offered, and is to be offered again when something has changed.
+    input_waits: bool,
+    unflushed: bool,
+    farewell: Farewell,
+}
+
+impl<T: Transport> Line<T> {
+    fn new(transport: T) -> Self {
+        Self {
+            transport,
+            input: Input::default(),
+            out: TransmitBuf::new(),
+            input_waits: false,
+            unflushed: false,
+            farewell: Farewell::default(),
+        }
+    }
+
+    /// A turn: everything that can be read, then everything that is to be written, in one write.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared,
+        clock: &impl Clock,
+        timer: &mut impl Timer,
+        connect_by: Instant,
+    ) -> Poll<Ending> {
+        let now = clock.now();
+        let waker = cx.waker().clone();
+        let gives_up = shared.with(|state| {
+            state.attend(now, waker);
+            state.gives_up()
+        });
+        if gives_up {
+            return Poll::Ready(Ending::Lost(None));
+        }
+        loop {
+            if let Poll::Ready(error) = self.poll_read(cx, shared, now) {
+                return Poll::Ready(Ending::Lost(error));
+            }
+            if let Poll::Ready(ending) = self.poll_write(cx, shared, now) {
+                return Poll::Ready(ending);
+            }
+            // What has been written may be what the input waits for.
+            if self.input_waits && shared.with(|state| state.machine.wants_input()) {
+                continue;
+            }
+            let deadline = shared.with(|state| match state.up_since() {
+                Some(_) => state.deadline(),
+                None => Some(connect_by),
+            });
+            if timer.poll_deadline(cx, deadline).is_pending() {
+                return Poll::Pending;
+            }
+            let now = clock.now();
+            let timed_out = shared.with(|state| {
+                state.handle_timeout(now);
+                state.up_since().is_none() && now >= connect_by
+            });
+            if timed_out {
+                return Poll::Ready(Ending::TimedOut);
+            }
+        }
+    }
+
+    /// Reads what is there, up to a limit. Ready: the transport is gone.
+    fn poll_read(&mut self, cx: &mut Context<'_>, shared: &Shared, now: Instant) -> Poll<Option<io::Error>> {
+        if self.input_waits {
+            self.offer(shared, now);
+        }
+        for _ in 0..READS_MAX {
+            if self.input_waits {
+                return Poll::Pending;
+            }
+            let bytes = match self.transport.poll_read(cx, self.input.room(READ_BYTES)) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(None),
+                Poll::Ready(Ok(bytes)) => bytes,
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(error)),
+                Poll::Pending => return Poll::Pending,
+            };
+            self.input.filled(bytes);
+            self.offer(shared, now);
+            self.input.shrink(READ_BYTES);
+        }
+        // There may be more; it is also the others' turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn offer(&mut self, shared: &Shared, now: Instant) {
+        let mut unread = self.input.unread();
+        self.input_waits = !shared.with(|state| state.take_input(now, &mut unread));
+        let left = unread.len();
+        self.input.keep_last(left);
+    }
+
+    /// Writes what has been encoded since the last turn. Ready: nothing more will be.
+    fn poll_write(&mut self, cx: &mut Context<'_>, shared: &Shared, now: Instant) -> Poll<Ending> {
+        loop {
+            if self.out.is_empty() {
+                match shared.with(|state| state.transmit(now, &mut self.out)) {
+                    Transmit::Ready => self.unflushed = true,
+                    Transmit::Close => return Poll::Ready(Ending::Farewell),
+                    Transmit::Idle => break,
+                }
+            }
+            match poll_write(&mut self.transport, cx, &mut self.out) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Ending::Lost(Some(error))),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if self.unflushed {
+            match self.transport.poll_flush(cx) {
+                Poll::Ready(Ok(())) => {
+                    self.unflushed = false;
+                    // An idle connection holds no buffer.
+                    self.out.release();
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Ending::Lost(Some(error))),
+                Poll::Pending => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    fn poll_farewell(&mut self, cx: &mut Context<'_>, timer: &mut impl Timer, deadline: Instant) -> Poll<()> {
+        let Self { transport, out, input, farewell, .. } = self;
+        if farewell.poll(cx, transport, out, input.room(1)).is_ready() {
+            return Poll::Ready(());
+        }
+        timer.poll_deadline(cx, Some(deadline))
+    }
+}

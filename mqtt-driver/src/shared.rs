@@ -1,0 +1,349 @@
+//! What a client's handles share with its loop: the machine, and who waits for what.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::task::Waker;
+
+use mqtt_proto::{Properties, ReasonCode, TransmitBuf};
+use mqtt_session::{AckToken, DisconnectCause, Event, Instant, Received, Transmit};
+
+use crate::error::{ConnectError, Retry};
+use crate::options::Options;
+use crate::publish::Publishes;
+use crate::random::Random;
+use crate::reconnect::Reconnect;
+use crate::requests::Requests;
+use crate::stream::{Routed, Streams};
+use crate::wake::{Queue, Wakes};
+
+/// The machine behind its lock. Everything inside is synchronous, so no future can be dropped in the middle of a change.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    clock: Box<dyn Fn() -> Instant + Send + Sync>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        options: &Options,
+        random: &mut Random,
+        clock: impl Fn() -> Instant + Send + Sync + 'static,
+    ) -> Self {
+        Self { state: Mutex::new(State::new(options, random)), clock: Box::new(clock) }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        (self.clock)()
+    }
+
+    /// Runs `change` under the lock, and what it wants to wake afterwards.
+    pub(crate) fn with<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        // A change that panicked is a bug of ours; the others go on with what there is rather than panic, too.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut state);
+        let wakes = std::mem::take(&mut state.wakes);
+        drop(state);
+        wakes.run();
+        result
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared(..)")
+    }
+}
+
+/// Everything that changes.
+pub(crate) struct State {
+    pub(crate) machine: mqtt_session::Client,
+    pub(crate) streams: Streams,
+    pub(crate) publishes: Publishes,
+    pub(crate) requests: Requests,
+    pub(crate) wakes: Wakes,
+    /// Tasks that wait for the connection to change.
+    pub(crate) watchers: Queue,
+    link: Link,
+    /// Why the last connection ended, or could not be made.
+    last_error: Option<ConnectError>,
+    /// Wakes the loop; taken when it is woken.
+    wake_loop: Option<Waker>,
+    /// The loop has something to do and knows it.
+    busy: bool,
+    closing: bool,
+    /// The server keeps the session when a connection ends, so what was not acknowledged comes again.
+    durable: bool,
+    /// When the connection came up; also after it ended, until the next attempt.
+    up_since: Option<Instant>,
+    connections: u64,
+    /// The latest time that anybody has told us.
+    now: Instant,
+}
+
+/// What there is between us and the server.
+#[derive(Debug)]
+enum Link {
+    /// The first connection is being made.
+    First,
+    Up,
+    /// Another one will be.
+    Down,
+    /// None will be.
+    Over(ConnectError),
+}
+
+impl State {
+    fn new(options: &Options, random: &mut Random) -> Self {
+        Self {
+            machine: mqtt_session::Client::new(options.machine(random)),
+            streams: Streams::new(options),
+            publishes: Publishes::default(),
+            requests: Requests::default(),
+            wakes: Wakes::default(),
+            watchers: Queue::default(),
+            link: Link::First,
+            last_error: None,
+            wake_loop: None,
+            busy: true,
+            closing: false,
+            durable: options.session_outlives_connection(),
+            up_since: None,
+            connections: 0,
+            now: Instant::ZERO,
+        }
+    }
+
+    // --- for handles
+
+    /// There is something for the loop to do: wakes it, unless somebody has.
+    pub(crate) fn nudge(&mut self) {
+        if !self.busy {
+            self.busy = true;
+            self.wakes.wake(self.wake_loop.take());
+        }
+    }
+
+    pub(crate) const fn over(&self) -> Option<&ConnectError> {
+        match &self.link {
+            Link::Over(error) => Some(error),
+            Link::First | Link::Up | Link::Down => None,
+        }
+    }
+
+    pub(crate) const fn is_durable(&self) -> bool {
+        self.durable
+    }
+
+    pub(crate) const fn is_up(&self) -> bool {
+        matches!(self.link, Link::Up)
+    }
+
+    pub(crate) const fn connections(&self) -> u64 {
+        self.connections
+    }
+
+    pub(crate) const fn last_error(&self) -> Option<&ConnectError> {
+        self.last_error.as_ref()
+    }
+
+    /// Ends the client: DISCONNECT goes out if there is a connection, and the loop stops.
+    pub(crate) fn close(&mut self, now: Instant, reason: ReasonCode) {
+        if self.closing || self.over().is_some() {
+            return;
+        }
+        self.closing = true;
+        for reason in [reason, ReasonCode::NORMAL_DISCONNECTION] {
+            // A reason that this version can't say is no reason to stay. Without a connection there is nobody to tell.
+            if self.machine.disconnect(now, reason, Properties::EMPTY).is_ok() {
+                break;
+            }
+        }
+        self.settle(now);
+        self.nudge();
+    }
+
+    /// An application has taken a message.
+    pub(crate) fn acknowledge(&mut self, token: AckToken) {
+        // A token of an earlier connection acknowledges nothing; the message comes again if the server still has it.
+        if self.machine.acknowledge(self.now, token, ReasonCode::Success).is_ok() {
+            self.nudge();
+        }
+    }
+
+    /// Asks the server what is due to be asked.
+    pub(crate) fn ask(&mut self, now: Instant) {
+        if self.is_up() && self.requests.ask(now, &mut self.machine, &mut self.streams, &mut self.wakes) {
+            self.nudge();
+        }
+    }
+
+    // --- for the loop
+
+    /// The loop looks now, and wants to be woken for whatever comes later.
+    pub(crate) fn attend(&mut self, now: Instant, waker: Waker) {
+        self.busy = false;
+        self.now = self.now.max(now);
+        self.wakes.replace(&mut self.wake_loop, waker);
+    }
+
+    pub(crate) const fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// The connection is not worth waiting for: the client is to end, and the server has not even answered.
+    pub(crate) fn gives_up(&self) -> bool {
+        self.closing && self.up_since.is_none()
+    }
+
+    /// When the connection came up that is there, or that was there last.
+    pub(crate) const fn up_since(&self) -> Option<Instant> {
+        self.up_since
+    }
+
+    /// A transport is open.
+    pub(crate) fn begin(&mut self, now: Instant) -> Result<(), mqtt_session::ConnectError> {
+        (self.up_since, self.last_error) = (None, None);
+        self.machine.connect(now)
+    }
+
+    /// Feeds the machine; what it does not take stays. False: it wants no more until something else has changed.
+    pub(crate) fn take_input(&mut self, now: Instant, input: &mut &[u8]) -> bool {
+        while let Some(event) = self.machine.handle_input(now, input) {
+            self.handle(now, event);
+        }
+        self.settle(now);
+        self.machine.wants_input()
+    }
+
+    /// Appends what is to be written.
+    pub(crate) fn transmit(&mut self, now: Instant, out: &mut TransmitBuf) -> Transmit {
+        let transmit = self.machine.poll_transmit(now, out);
+        // What has been encoded makes room behind it.
+        self.settle(now);
+        transmit
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let machine = self.machine.poll_timeout();
+        let held = self.streams.held_until();
+        machine.into_iter().chain(held).min()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.machine.handle_timeout(now);
+        if self.streams.held_until().is_some_and(|until| until <= now) {
+            self.give_up_held();
+        }
+        self.settle(now);
+    }
+
+    /// The transport is gone, or there never was one.
+    pub(crate) fn handle_closed(&mut self, now: Instant, error: Option<ConnectError>) {
+        if self.last_error.is_none() {
+            self.last_error = error;
+        }
+        if !self.machine.is_idle() {
+            self.machine.handle_closed(now);
+        }
+        self.settle(now);
+    }
+
+    /// Why there is to be no further connection, if so.
+    pub(crate) fn verdict(&self, policy: &Reconnect) -> Option<ConnectError> {
+        if self.closing {
+            return Some(ConnectError::Disconnected);
+        }
+        let error = self.last_error.as_ref()?;
+        let first = matches!(self.link, Link::First);
+        (first || !policy.enabled || error.retry() == Retry::Never).then(|| error.clone())
+    }
+
+    /// The loop ends: so does everything that waits.
+    pub(crate) fn finish(&mut self, error: ConnectError) {
+        if self.over().is_some() {
+            return;
+        }
+        self.streams.end(&error, &mut self.wakes);
+        self.link = Link::Over(error);
+        self.publishes.wake_all(&mut self.wakes);
+        self.requests.wake_all(&mut self.wakes);
+        self.watchers.call_all(&mut self.wakes);
+        let waker = self.wake_loop.take();
+        self.wakes.discard(waker);
+    }
+
+    /// Takes in what the machine has to say by itself.
+    fn settle(&mut self, now: Instant) {
+        while let Some(event) = self.machine.poll_event() {
+            self.handle(now, event);
+        }
+    }
+
+    fn handle(&mut self, now: Instant, event: Event<'_>) {
+        match event {
+            Event::Received(received) => self.receive(now, &received),
+            Event::Published { id, outcome } => self.publishes.settle(id, outcome, &mut self.wakes),
+            Event::Connected(connack) => self.handle_up(now, connack.session_present),
+            Event::Subscribed { id, suback } => {
+                self.requests.handle_suback(id, &suback, &mut self.streams, &mut self.wakes);
+                self.ask(now);
+            }
+            Event::Unsubscribed { id, unsuback } => {
+                self.requests.handle_unsuback(id, &unsuback, &mut self.wakes);
+                self.ask(now);
+            }
+            Event::RequestLost { id } => self.requests.handle_lost(id),
+            Event::Disconnected(disconnected) => self.handle_down(disconnected.cause),
+            // Those for servers don't come; enhanced authentication is not offered.
+            _ => {}
+        }
+    }
+
+    fn receive(&mut self, now: Instant, received: &Received<'_>) {
+        match self.streams.route(now, received, &mut self.wakes) {
+            Routed::Kept => {}
+            Routed::Unmatched => {
+                if let Some(token) = received.token() {
+                    self.acknowledge(token);
+                }
+            }
+        }
+    }
+
+    fn handle_up(&mut self, now: Instant, session_present: bool) {
+        let first = matches!(self.link, Link::First);
+        self.link = Link::Up;
+        self.up_since = Some(now);
+        self.connections += 1;
+        if self.durable && self.machine.options().version.has_session_expiry() {
+            // A clean start was for what lay before this client, not for what it has collected since.
+            self.machine.options_mut().clean_start = false;
+        }
+        self.streams.handle_up(session_present, &mut self.wakes);
+        if first && session_present {
+            self.streams.hold(now);
+        }
+        self.requests.handle_up(session_present, &mut self.streams, &mut self.wakes);
+        self.ask(now);
+        self.publishes.call_room(&mut self.wakes);
+        self.watchers.call_all(&mut self.wakes);
+    }
+
+    fn handle_down(&mut self, cause: DisconnectCause) {
+        if self.last_error.is_none() {
+            self.last_error = Some(cause.into());
+        }
+        if self.is_up() {
+            self.link = Link::Down;
+            let resumable = self.durable && !self.closing;
+            self.streams.doubt(resumable, &mut self.wakes);
+            self.watchers.call_all(&mut self.wakes);
+        }
+    }
+
+    /// Nobody has asked for the messages that came first.
+    pub(crate) fn give_up_held(&mut self) {
+        for token in self.streams.give_up_held() {
+            self.acknowledge(token);
+        }
+    }
+}
