@@ -434,7 +434,10 @@ impl<T: Transport, C: Clock> Shard<T, C> {
         self.listed = listed;
         self.handle_deadlines(now);
         self.transmit(now);
-        self.end(now);
+        if self.end(now) {
+            // Whose wills are for others.
+            self.transmit(now);
+        }
         self.resume(now);
         self.desk.lock().counts = self.broker.counts();
         if self.is_over() {
@@ -703,11 +706,13 @@ impl<T: Transport, C: Clock> Shard<T, C> {
         }
     }
 
-    /// Peers that send nothing more have had their answers by now.
-    fn end(&mut self, now: Instant) {
-        for index in std::mem::take(&mut self.ended) {
+    /// Peers that send nothing more have had their answers by now. False: there are none.
+    fn end(&mut self, now: Instant) -> bool {
+        let ended = std::mem::take(&mut self.ended);
+        for &index in &ended {
             self.remove(now, index);
         }
+        !ended.is_empty()
     }
 
     fn handle_deadlines(&mut self, now: Instant) {
