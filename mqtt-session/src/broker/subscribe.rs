@@ -149,8 +149,11 @@ impl Broker {
             let (is_done, dropped) = send_some(now, server, &self.retained, &mut due, grant);
             self.deliveries_dropped = self.deliveries_dropped.saturating_add(dropped);
             has_sent = true;
-            if !is_done && let Some(found) = self.registry.get_mut(session) {
-                found.retained_due.push_front(due);
+            if !is_done {
+                if let Some(found) = self.registry.get_mut(session) {
+                    found.retained_due.push_front(due);
+                }
+                break;
             }
         }
         if has_sent {
