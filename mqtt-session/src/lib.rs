@@ -138,8 +138,8 @@ mod server;
 mod time;
 
 pub use broker::{
-    Broker, BrokerCounts, BrokerEvent, BrokerOptions, ConnectionId, Matches, OpenError, RetainedFull,
-    RetainedMatches, RetainedStore, SubscriptionTree, TreeFull,
+    Broker, BrokerCounts, BrokerEvent, BrokerOptions, ConnectionId, Matches, OpenError, RetainedFull, RetainedMatches,
+    RetainedStore, SubscriptionTree, TreeFull,
 };
 pub use client::Client;
 pub use connection::Transmit;

@@ -1,0 +1,454 @@
+//! A broker and clients that talk to it in packets, in memory and virtual time. What clients get is noted in short words.
+#![allow(dead_code, reason = "each scenario file uses its part")]
+
+use std::time::Duration;
+
+use mqtt_proto::{
+    Ack, Codec, Connect, Delivery, Disconnect, Packet, PacketId, PropertiesBuf, Property, Publish, QoS, ReasonCode,
+    Subscribe, Subscription, SubscriptionId, SubscriptionOptions, Text, TopicFilter, TopicName, TransmitBuf,
+    Unsubscribe, Version, Will,
+};
+use mqtt_session::{Broker, BrokerEvent, BrokerOptions, ConnectionId, DisconnectCause, Instant, Message, Transmit};
+
+pub(crate) const VERSIONS: [Version; 2] = [Version::V3_1_1, Version::V5];
+pub(crate) const V3: Version = Version::V3_1_1;
+pub(crate) const V5: Version = Version::V5;
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+pub(crate) const Q0: QoS = QoS::AtMostOnce;
+pub(crate) const Q1: QoS = QoS::AtLeastOnce;
+pub(crate) const Q2: QoS = QoS::ExactlyOnce;
+
+pub(crate) fn topic(name: &str) -> TopicName<'_> {
+    TopicName::new(name).unwrap()
+}
+
+pub(crate) fn filter(text: &str) -> TopicFilter<'_> {
+    TopicFilter::new(text).unwrap()
+}
+
+pub(crate) fn properties<const N: usize>(all: [Property<'_>; N]) -> PropertiesBuf {
+    let mut properties = PropertiesBuf::new();
+    all.into_iter().for_each(|property| properties.push(property).unwrap());
+    properties
+}
+
+pub(crate) fn options(qos: QoS) -> SubscriptionOptions {
+    SubscriptionOptions { qos, ..SubscriptionOptions::default() }
+}
+
+/// How a client connects.
+#[derive(Clone, Copy)]
+pub(crate) struct As<'a> {
+    version: Version,
+    name: &'a str,
+    clean: bool,
+    expiry: Option<u32>,
+    keep_alive: u16,
+    will: Option<Will<'a>>,
+    will_delay: u32,
+}
+
+impl<'a> As<'a> {
+    /// With a session that ends with the connection.
+    pub(crate) fn guest(version: Version, name: &'a str) -> Self {
+        Self { version, name, clean: true, expiry: None, keep_alive: 0, will: None, will_delay: 0 }
+    }
+
+    /// With a session that stays, as far as the version allows to say.
+    pub(crate) fn resident(version: Version, name: &'a str) -> Self {
+        let expiry = version.has_session_expiry().then_some(u32::MAX);
+        Self { clean: false, expiry, ..Self::guest(version, name) }
+    }
+
+    pub(crate) fn clean(self, clean: bool) -> Self {
+        Self { clean, ..self }
+    }
+
+    pub(crate) fn expiry(self, seconds: u32) -> Self {
+        Self { expiry: Some(seconds), ..self }
+    }
+
+    pub(crate) fn keep_alive(self, keep_alive: u16) -> Self {
+        Self { keep_alive, ..self }
+    }
+
+    pub(crate) fn will(self, topic: &'a str, payload: &'a str) -> Self {
+        let will = Will::new(TopicName::new(topic).unwrap(), payload.as_bytes());
+        self.exact_will(will)
+    }
+
+    pub(crate) fn exact_will(self, will: Will<'a>) -> Self {
+        Self { will: Some(will), ..self }
+    }
+
+    pub(crate) fn will_delay(self, seconds: u32) -> Self {
+        Self { will_delay: seconds, ..self }
+    }
+}
+
+/// Numbers the clients of a [`House`]. A client that connects again has a new number.
+pub(crate) type Who = usize;
+
+/// One connection, seen from the client.
+struct Peer {
+    id: ConnectionId,
+    codec: Codec,
+    /// Messages since we last looked: topic, payload, then `q1` or `q2`, `R` for retained, `D` for a repeat, `#n` for subscription identifiers.
+    got: Vec<String>,
+    /// Other packets since we last looked.
+    said: Vec<String>,
+    /// Answers messages as the specification asks.
+    acknowledges: bool,
+    unanswered: Vec<Packet<'static>>,
+    is_deaf: bool,
+    next_packet_id: u16,
+    input: Vec<u8>,
+    /// Bytes that the broker would not take yet.
+    unread: Vec<u8>,
+}
+
+pub(crate) struct House {
+    pub(crate) broker: Broker,
+    pub(crate) now: Instant,
+    peers: Vec<Peer>,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        Self::with(BrokerOptions::default())
+    }
+
+    pub(crate) fn with(options: BrokerOptions) -> Self {
+        Self { broker: Broker::new(options, 1), now: Instant::ZERO, peers: Vec::new() }
+    }
+
+    /// A transport, and nothing said.
+    pub(crate) fn open(&mut self, version: Version) -> Who {
+        self.peers.push(Peer {
+            id: self.broker.open(self.now).unwrap(),
+            codec: Codec::client(version),
+            got: Vec::new(),
+            said: Vec::new(),
+            acknowledges: true,
+            unanswered: Vec::new(),
+            is_deaf: false,
+            next_packet_id: 0,
+            input: Vec::new(),
+            unread: Vec::new(),
+        });
+        self.peers.len() - 1
+    }
+
+    /// Connects, and leaves CONNACK to be looked at.
+    pub(crate) fn knock(&mut self, who: As<'_>) -> Who {
+        let peer = self.open(who.version);
+        let mut will_properties = PropertiesBuf::new();
+        if who.will_delay > 0 {
+            will_properties.push(Property::WillDelayInterval(who.will_delay)).unwrap();
+        }
+        let mut connect_properties = PropertiesBuf::new();
+        if let Some(seconds) = who.expiry {
+            connect_properties.push(Property::SessionExpiryInterval(seconds)).unwrap();
+        }
+        let mut connect = Connect::new(Text::new(who.name).unwrap());
+        connect.clean_start = who.clean;
+        connect.keep_alive = who.keep_alive;
+        connect.properties = connect_properties.as_properties();
+        connect.will = who.will;
+        if let Some(will) = connect.will.as_mut()
+            && who.will_delay > 0
+        {
+            will.properties = will_properties.as_properties();
+        }
+        self.send(peer, &Packet::Connect(connect));
+        peer
+    }
+
+    /// Connects, which must succeed.
+    pub(crate) fn join(&mut self, who: As<'_>) -> Who {
+        let peer = self.knock(who);
+        let said = self.said(peer);
+        assert!(said.len() == 1 && said[0].starts_with("ConnAck 00"), "{said:?}");
+        peer
+    }
+
+    pub(crate) fn guest(&mut self, version: Version, name: &str) -> Who {
+        self.join(As::guest(version, name))
+    }
+
+    /// A client sends a packet, and everything that follows happens.
+    pub(crate) fn send(&mut self, who: Who, packet: &Packet<'_>) {
+        let mut out = TransmitBuf::new();
+        self.peers[who].codec.encode(packet, &mut out).unwrap();
+        let bytes: Vec<u8> = out.slices().flatten().copied().collect();
+        self.send_bytes(who, &bytes);
+    }
+
+    pub(crate) fn send_bytes(&mut self, who: Who, bytes: &[u8]) {
+        self.say_bytes(who, bytes);
+        self.drive();
+    }
+
+    /// Sends what may be anything, and does not look at what comes back.
+    pub(crate) fn deafly_send_bytes(&mut self, who: Who, bytes: &[u8]) {
+        self.peers[who].is_deaf = true;
+        self.send_bytes(who, bytes);
+    }
+
+    /// A client sends a packet, and nothing is written yet.
+    pub(crate) fn say(&mut self, who: Who, packet: &Packet<'_>) {
+        let mut out = TransmitBuf::new();
+        self.peers[who].codec.encode(packet, &mut out).unwrap();
+        let bytes: Vec<u8> = out.slices().flatten().copied().collect();
+        self.say_bytes(who, &bytes);
+    }
+
+    fn say_bytes(&mut self, who: Who, bytes: &[u8]) {
+        let peer = &mut self.peers[who];
+        peer.unread.extend(bytes);
+        let mut input = &peer.unread[..];
+        self.broker.handle_input(self.now, peer.id, &mut input);
+        let rest = input.to_vec();
+        peer.unread = rest;
+    }
+
+    pub(crate) fn packet_id(&mut self, who: Who) -> PacketId {
+        let peer = &mut self.peers[who];
+        peer.next_packet_id += 1;
+        PacketId::new(peer.next_packet_id).unwrap()
+    }
+
+    fn delivery(&mut self, who: Who, qos: QoS) -> Delivery {
+        match qos {
+            QoS::AtMostOnce => Delivery::AtMostOnce,
+            QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id: self.packet_id(who), dup: false },
+            QoS::ExactlyOnce => Delivery::ExactlyOnce { packet_id: self.packet_id(who), dup: false },
+        }
+    }
+
+    pub(crate) fn publish(&mut self, who: Who, name: &str, payload: &str, qos: QoS) {
+        let delivery = self.delivery(who, qos);
+        self.send(who, &Packet::Publish(Publish { delivery, ..Publish::new(topic(name), payload) }));
+    }
+
+    /// Publishes a retained message.
+    pub(crate) fn retain(&mut self, who: Who, name: &str, payload: &str, qos: QoS) {
+        let delivery = self.delivery(who, qos);
+        self.send(who, &Packet::Publish(Publish { delivery, retain: true, ..Publish::new(topic(name), payload) }));
+    }
+
+    pub(crate) fn publish_with(&mut self, who: Who, name: &str, payload: &str, properties: &PropertiesBuf) {
+        let properties = properties.as_properties();
+        self.send(who, &Packet::Publish(Publish { properties, ..Publish::new(topic(name), payload) }));
+    }
+
+    /// Subscribes at a QoS, which must be granted.
+    pub(crate) fn subscribe(&mut self, who: Who, text: &str, qos: QoS) {
+        self.subscribe_with(who, text, options(qos), None);
+        assert_eq!(self.said(who), [format!("SubAck {:02X}", qos.as_u8())]);
+    }
+
+    pub(crate) fn subscribe_with(&mut self, who: Who, text: &str, options: SubscriptionOptions, id: Option<u32>) {
+        let all = [Subscription { filter: filter(text), options }];
+        self.subscribe_all(who, &all, id);
+    }
+
+    pub(crate) fn subscribe_all(&mut self, who: Who, all: &[Subscription<'_>], id: Option<u32>) {
+        let mut properties = PropertiesBuf::new();
+        if let Some(id) = id {
+            let id = SubscriptionId::new(id).unwrap();
+            properties.push(Property::SubscriptionIdentifier(id)).unwrap();
+        }
+        let properties = properties.as_properties();
+        let packet_id = self.packet_id(who);
+        self.send(who, &Packet::Subscribe(Subscribe { properties, ..Subscribe::new(packet_id, all) }));
+    }
+
+    pub(crate) fn unsubscribe(&mut self, who: Who, all: &[&str]) {
+        let filters: Vec<_> = all.iter().map(|text| filter(text)).collect();
+        let packet_id = self.packet_id(who);
+        self.send(who, &Packet::Unsubscribe(Unsubscribe::new(packet_id, &filters)));
+    }
+
+    /// DISCONNECT, and the transport is closed.
+    pub(crate) fn leave(&mut self, who: Who) {
+        self.leave_with(who, ReasonCode::NORMAL_DISCONNECTION);
+    }
+
+    pub(crate) fn leave_with(&mut self, who: Who, reason_code: ReasonCode) {
+        self.send(who, &Packet::Disconnect(Disconnect::new(reason_code)));
+        assert_eq!(self.said(who), ["closed"]);
+    }
+
+    /// DISCONNECT after its last answers have been looked at.
+    pub(crate) fn leave_after_looking(&mut self, who: Who) {
+        self.said(who);
+        self.leave(who);
+    }
+
+    /// The transport breaks.
+    pub(crate) fn cut(&mut self, who: Who) {
+        self.broker.handle_closed(self.now, self.peers[who].id);
+        self.drive();
+    }
+
+    pub(crate) fn block(&mut self, who: Who) {
+        self.broker.handle_blocked(self.peers[who].id);
+    }
+
+    pub(crate) fn unblock(&mut self, who: Who) {
+        self.broker.handle_writable(self.peers[who].id);
+        self.drive();
+    }
+
+    /// From now on, nothing that this client gets is answered.
+    pub(crate) fn stop_acknowledging(&mut self, who: Who) {
+        self.peers[who].acknowledges = false;
+    }
+
+    /// Answers what has been left unanswered, and from now on everything.
+    pub(crate) fn acknowledge_all(&mut self, who: Who) {
+        self.peers[who].acknowledges = true;
+        for ack in std::mem::take(&mut self.peers[who].unanswered) {
+            self.say(who, &ack);
+        }
+        self.drive();
+    }
+
+    pub(crate) fn advance(&mut self, duration: Duration) {
+        self.now = self.now + duration;
+        self.broker.handle_timeout(self.now);
+        self.drive();
+    }
+
+    pub(crate) fn broadcast(&mut self, message: &Message<'_>) {
+        self.broker.publish(self.now, message);
+        self.drive();
+    }
+
+    /// Writes and reads until nobody has anything to say.
+    pub(crate) fn drive(&mut self) {
+        let mut out = TransmitBuf::new();
+        while let Some((id, transmit)) = self.broker.poll_transmit(self.now, &mut out) {
+            let who = self.peers.iter().rposition(|peer| peer.id == id).unwrap();
+            let peer = &mut self.peers[who];
+            match transmit {
+                Transmit::Ready => peer.input.extend(out.slices().flatten()),
+                Transmit::Close => {
+                    assert!(out.is_empty());
+                    peer.said.push("closed".into());
+                    self.broker.handle_closed(self.now, id);
+                }
+                Transmit::Idle => panic!("idle connections are not named"),
+            }
+            out.clear();
+            self.read(who);
+        }
+    }
+
+    /// A client reads what has come.
+    fn read(&mut self, who: Who) {
+        let bytes = std::mem::take(&mut self.peers[who].input);
+        if self.peers[who].is_deaf {
+            return;
+        }
+        let mut input = &bytes[..];
+        let codec = self.peers[who].codec;
+        while let Some(packet) = codec.decode(&mut input).unwrap() {
+            let peer = &mut self.peers[who];
+            match &packet {
+                Packet::Publish(publish) => peer.got.push(message_words(publish)),
+                Packet::PubRel(_) | Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_) => {}
+                other => peer.said.push(packet_words(other)),
+            }
+            match answer(&packet) {
+                Some(answer) if peer.acknowledges => self.say(who, &answer),
+                answer => peer.unanswered.extend(answer),
+            }
+        }
+        assert!(input.is_empty(), "the broker writes whole packets");
+    }
+
+    /// Messages that a client got since we last asked.
+    pub(crate) fn got(&mut self, who: Who) -> Vec<String> {
+        std::mem::take(&mut self.peers[who].got)
+    }
+
+    /// Other packets that a client got since we last asked.
+    pub(crate) fn said(&mut self, who: Who) -> Vec<String> {
+        std::mem::take(&mut self.peers[who].said)
+    }
+
+    pub(crate) fn id(&self, who: Who) -> ConnectionId {
+        self.peers[who].id
+    }
+
+    pub(crate) fn unread(&self, who: Who) -> usize {
+        self.peers[who].unread.len()
+    }
+
+    /// What the broker told its host since we last asked.
+    pub(crate) fn events(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.broker.poll_event())
+            .map(|event| match event {
+                BrokerEvent::Connected { client_id, session_present, .. } => {
+                    format!("{client_id} came{}", if session_present { " back" } else { "" })
+                }
+                BrokerEvent::Disconnected { client_id, cause, .. } => match cause {
+                    DisconnectCause::TransportClosed => format!("{client_id} was lost"),
+                    cause => format!("{client_id} went {:02X}", cause.reason_code().as_u8()),
+                },
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+}
+
+fn message_words(publish: &Publish<'_>) -> String {
+    let name = publish.topic.expect("the broker uses no aliases");
+    let mut words = format!("{name} {}", String::from_utf8_lossy(&publish.payload));
+    if publish.delivery.qos() > QoS::AtMostOnce {
+        words += &format!(" q{}", publish.delivery.qos().as_u8());
+    }
+    if publish.retain {
+        words += " R";
+    }
+    if publish.delivery.dup() {
+        words += " D";
+    }
+    let mut ids: Vec<u32> = publish.properties.subscription_identifiers().map(SubscriptionId::get).collect();
+    ids.sort_unstable();
+    ids.iter().for_each(|id| words += &format!(" #{id}"));
+    words
+}
+
+fn packet_words(packet: &Packet<'_>) -> String {
+    let codes = |codes: &mut dyn Iterator<Item = ReasonCode>| {
+        codes.map(|code| format!(" {:02X}", code.as_u8())).collect::<String>()
+    };
+    match packet {
+        Packet::ConnAck(connack) => {
+            let present = if connack.session_present { " present" } else { "" };
+            format!("ConnAck {:02X}{present}", connack.reason_code.as_u8())
+        }
+        Packet::SubAck(suback) => format!("SubAck{}", codes(&mut suback.reason_codes.iter())),
+        Packet::UnsubAck(unsuback) => format!("UnsubAck{}", codes(&mut unsuback.reason_codes.iter())),
+        Packet::Disconnect(disconnect) => format!("Disconnect {:02X}", disconnect.reason_code.as_u8()),
+        other => format!("{:?}", other.packet_type()),
+    }
+}
+
+/// What a client has to answer.
+fn answer(packet: &Packet<'_>) -> Option<Packet<'static>> {
+    match packet {
+        Packet::Publish(publish) => match publish.delivery {
+            Delivery::AtMostOnce => None,
+            Delivery::AtLeastOnce { packet_id, .. } => Some(Packet::PubAck(Ack::new(packet_id))),
+            Delivery::ExactlyOnce { packet_id, .. } => Some(Packet::PubRec(Ack::new(packet_id))),
+        },
+        Packet::PubRec(ack) => Some(Packet::PubRel(Ack::new(ack.packet_id))),
+        Packet::PubRel(ack) => Some(Packet::PubComp(Ack::new(ack.packet_id))),
+        _ => None,
+    }
+}
