@@ -118,7 +118,7 @@ impl Server {
     /// [`Event::ConnectRequested`], or for the peer to read what we owe it.
     pub fn handle_input<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Option<Event<'b>> {
         loop {
-            let handled = match self.connection.next_frame(now, input) {
+            let handled = match self.next_frame(now, input) {
                 Ok(Some(frame)) => self.handle_frame(&frame),
                 Ok(None) => return None,
                 Err(cause) => Err(cause),
@@ -132,6 +132,16 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// The first packet has to be CONNECT, which its first byte tells, so a peer with another protocol is not waited for.
+    fn next_frame<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Result<Option<Frame<'b>>, DisconnectCause> {
+        let is_connect = |first: &u8| PacketType::from_u8(first >> 4) == Some(PacketType::Connect);
+        // v3[MQTT-3.1.0-1] v5[MQTT-3.1.0-1]
+        if self.connection.link.phase == Phase::AwaitConnect && !input.first().is_none_or(is_connect) {
+            return Err(DisconnectCause::Violation(Violation::FirstPacket));
+        }
+        self.connection.next_frame(now, input)
     }
 
     fn handle_frame<'b>(&mut self, frame: &Frame<'b>) -> Handled<'b> {
@@ -154,10 +164,6 @@ impl Server {
 
     /// The first packet must be a CONNECT that makes sense.
     fn handle_first<'b>(&mut self, frame: &Frame<'b>) -> Handled<'b> {
-        // v3[MQTT-3.1.0-1] v5[MQTT-3.1.0-1]
-        if frame.packet_type() != PacketType::Connect {
-            return Err(DisconnectCause::Violation(Violation::FirstPacket));
-        }
         let version = match frame.connect_version() {
             Ok(version) => version,
             Err(error) => return self.refuse_version(frame, error),

@@ -80,6 +80,17 @@ fn a_first_packet_that_is_not_connect_closes_without_an_answer() {
     assert!(sent.is_empty() && closed);
 }
 
+/// v3\[MQTT-3.1.0-1\] v5\[MQTT-3.1.0-1\]
+#[test]
+fn a_peer_with_another_protocol_is_not_waited_for() {
+    // HTTP, which would be a PUBACK of 71 bytes.
+    for input in ["47 45 54 20 2F", "47", "00"] {
+        let (said, sent, closed) = server_reaction(input);
+        assert_eq!(said, Some(Said::Disconnected(DisconnectCause::Violation(Violation::FirstPacket))));
+        assert!(sent.is_empty() && closed);
+    }
+}
+
 /// v3\[MQTT-3.1.2-2\] v5\[MQTT-3.1.2-2\]
 #[test]
 fn an_unknown_level_is_refused_in_a_form_that_the_client_understands() {
