@@ -109,6 +109,26 @@ impl Client {
         })
     }
 
+    /// Waits until there is no connection, and says why the last one ended. The client makes another one, unless it is over. In turn with
+    /// [`connected`](Self::connected) it tells how a client fares:
+    ///
+    /// ```
+    /// async fn watch(client: &mqtt_driver::Client) -> Result<(), mqtt_driver::ConnectError> {
+    ///     loop {
+    ///         client.connected().await?;
+    ///         println!("connected");
+    ///         println!("{}", client.lost().await);
+    ///     }
+    /// }
+    /// # let _ = watch;
+    /// ```
+    pub fn lost(&self) -> impl Future<Output = ConnectError> + Send + Sync {
+        self.watch(|state| {
+            let last = if state.is_up() { None } else { state.last_error() };
+            state.over().or(last).cloned()
+        })
+    }
+
     /// Waits until the client is over, and says why.
     pub fn closed(&self) -> impl Future<Output = ConnectError> + Send + Sync {
         self.watch(|state| state.over().cloned())
