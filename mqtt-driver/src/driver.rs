@@ -27,6 +27,9 @@ pub(crate) const FAREWELL_MAX: Duration = Duration::from_secs(2);
 /// Reads of a turn; then it is the writes' turn, and that of other tasks.
 const READS_MAX: usize = 4;
 
+/// A write carries up to about so much.
+const WRITE_BYTES: usize = 128 << 10;
+
 /// The loop of one client: spawn [`run`](Self::run) on any executor. [`client`] makes it.
 #[must_use = "nothing happens unless it runs"]
 pub struct Driver<N: Connector, C: Clock> {
@@ -93,9 +96,9 @@ impl<N: Connector, C: Clock> Driver<N, C> {
 
     /// One connection, from the attempt to make it to its end.
     async fn attempt(&mut self) {
-        let begun = self.clock.now();
         let timeout = self.options.connect.limits.connect_timeout;
-        let deadline = begun + timeout;
+        let deadline = self.clock.now() + timeout;
+        self.shared.with(|state| state.begin_attempt());
         let transport = match self.open(deadline).await {
             Ok(Some(transport)) => transport,
             Ok(None) => return self.closed(Some(ConnectError::TimedOut(timeout))),
@@ -294,17 +297,23 @@ impl<T: Transport> Line<T> {
     /// Writes what has been encoded since the last turn. Ready: nothing more will be.
     fn poll_write(&mut self, cx: &mut Context<'_>, shared: &Shared, now: Instant) -> Poll<Ending> {
         loop {
+            let mut last = Transmit::Ready;
             if self.out.is_empty() {
-                match shared.with(|state| state.transmit(now, &mut self.out)) {
-                    Transmit::Ready => self.unflushed = true,
-                    Transmit::Close => return Poll::Ready(Ending::Farewell),
-                    Transmit::Idle => break,
+                // What has been encoded makes room behind it, so there may be a little more, which need not be a write of its own.
+                while last == Transmit::Ready && self.out.len() < WRITE_BYTES {
+                    last = shared.with(|state| state.transmit(now, &mut self.out));
                 }
+                self.unflushed |= !self.out.is_empty();
             }
             match poll_write(&mut self.transport, cx, &mut self.out) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Ending::Lost(Some(error))),
                 Poll::Pending => return Poll::Pending,
+            }
+            match last {
+                Transmit::Ready => {}
+                Transmit::Close => return Poll::Ready(Ending::Farewell),
+                Transmit::Idle => break,
             }
         }
         if self.unflushed {

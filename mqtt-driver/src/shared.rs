@@ -199,9 +199,13 @@ impl State {
         self.up_since
     }
 
+    /// There is going to be another connection, or another error.
+    pub(crate) fn begin_attempt(&mut self) {
+        (self.up_since, self.last_error) = (None, None);
+    }
+
     /// A transport is open.
     pub(crate) fn begin(&mut self, now: Instant) -> Result<(), mqtt_session::ConnectError> {
-        (self.up_since, self.last_error) = (None, None);
         self.machine.connect(now)
     }
 

@@ -13,15 +13,18 @@ use std::time::Duration;
 
 use mqtt_driver::{BrokerHandle, BrokerOptions, Client, Instant, Options};
 
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Task = (Pin<Box<dyn Future<Output = ()> + Send>>, Arc<TaskWaker>);
+
+/// Longer than anything that a test waits for.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Tasks and time.
 #[derive(Clone, Default)]
-pub struct World(Arc<Inner>);
+pub(crate) struct World(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    tasks: Mutex<Vec<Option<(Task, Arc<TaskWaker>)>>>,
+    tasks: Mutex<Vec<Option<Task>>>,
     clock: Clock,
 }
 
@@ -34,50 +37,52 @@ impl Wake for TaskWaker {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    pub fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         self.0.clock.clone()
     }
 
-    pub fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         mqtt_driver::Clock::now(&self.0.clock)
     }
 
     /// Runs a future beside the others. The number stops it.
-    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> usize {
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> usize {
         let mut tasks = self.0.tasks.lock().unwrap();
         tasks.push(Some((Box::pin(future), Arc::new(TaskWaker(AtomicBool::new(true))))));
         tasks.len() - 1
     }
 
     /// Drops a task.
-    pub fn abort(&self, task: usize) {
+    pub(crate) fn abort(&self, task: usize) {
         let dropped = self.0.tasks.lock().unwrap()[task].take();
         drop(dropped);
     }
 
     /// Runs everything until `future` is ready. Time passes when nothing else can happen; if not even that helps, the test is stuck, and fails.
     #[track_caller]
-    pub fn run<F: Future>(&self, future: F) -> F::Output {
+    pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
         let mut future = std::pin::pin!(future);
         let waker = Arc::new(TaskWaker(AtomicBool::new(true)));
         loop {
             self.run_tasks();
             if waker.0.swap(false, Ordering::SeqCst) {
-                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&Waker::from(waker.clone()))) {
+                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&Waker::from(waker.clone())))
+                {
                     return output;
                 }
                 continue;
             }
             assert!(self.0.clock.pass(None), "stuck: nothing can happen any more");
+            assert!(self.now() < Instant::ZERO + DAY, "stuck: a day has passed");
         }
     }
 
     /// Runs everything for so long.
-    pub fn pass(&self, time: Duration) {
+    pub(crate) fn pass(&self, time: Duration) {
         let end = self.now() + time;
         loop {
             self.run_tasks();
@@ -88,7 +93,7 @@ impl World {
     }
 
     /// Runs everything that can run without time passing.
-    pub fn run_tasks(&self) {
+    pub(crate) fn run_tasks(&self) {
         let mut steps = 0;
         loop {
             let mut idle = true;
@@ -112,7 +117,7 @@ impl World {
     }
 
     /// Lets everything else run once.
-    pub async fn step(&self) {
+    pub(crate) async fn step(&self) {
         let mut stepped = false;
         poll_fn(|cx| {
             if std::mem::replace(&mut stepped, true) {
@@ -124,14 +129,14 @@ impl World {
         .await;
     }
 
-    pub async fn sleep(&self, time: Duration) {
+    pub(crate) async fn sleep(&self, time: Duration) {
         let deadline = self.now() + time;
         let mut timer = mqtt_driver::Clock::timer(&self.0.clock);
         poll_fn(|cx| mqtt_driver::Timer::poll_deadline(&mut timer, cx, Some(deadline))).await;
     }
 
     /// A broker, and the network through which it can be reached.
-    pub fn broker(&self, options: BrokerOptions) -> (BrokerHandle<End>, Network) {
+    pub(crate) fn broker(&self, options: BrokerOptions) -> (BrokerHandle<End>, Network) {
         let (handle, shard) = mqtt_driver::broker(options, self.clock(), 1);
         self.spawn(shard.run());
         let network = Network::default();
@@ -140,7 +145,7 @@ impl World {
     }
 
     /// A client, not yet connected.
-    pub fn start(&self, options: Options, network: &Network) -> Client {
+    pub(crate) fn start(&self, options: Options, network: &Network) -> Client {
         let (client, driver) = mqtt_driver::client(options, network.clone(), self.clock(), 7);
         self.spawn(driver.run());
         client
@@ -148,7 +153,7 @@ impl World {
 
     /// A client, connected.
     #[track_caller]
-    pub fn connect(&self, options: Options, network: &Network) -> Client {
+    pub(crate) fn connect(&self, options: Options, network: &Network) -> Client {
         let client = self.start(options, network);
         self.run(client.connected()).unwrap();
         client
@@ -157,7 +162,7 @@ impl World {
 
 /// Time that is moved by hand.
 #[derive(Clone, Default)]
-pub struct Clock(Arc<Mutex<ClockState>>);
+pub(crate) struct Clock(Arc<Mutex<ClockState>>);
 
 #[derive(Default)]
 struct ClockState {
@@ -199,7 +204,7 @@ impl mqtt_driver::Clock for Clock {
     }
 }
 
-pub struct Timer {
+pub(crate) struct Timer {
     clock: Clock,
     key: u64,
 }
@@ -229,33 +234,33 @@ impl Drop for Timer {
 
 /// The way from clients to a broker, or to a test that plays one.
 #[derive(Clone, Default)]
-pub struct Network(Arc<Mutex<NetworkState>>);
+pub(crate) struct Network(Arc<Mutex<NetworkState>>);
 
 #[derive(Default)]
-pub struct NetworkState {
-    pub broker: Option<BrokerHandle<End>>,
+pub(crate) struct NetworkState {
+    pub(crate) broker: Option<BrokerHandle<End>>,
     /// How wires are made.
-    pub quality: Quality,
+    pub(crate) quality: Quality,
     /// How many attempts are to fail.
-    pub refuse: usize,
+    pub(crate) refuse: usize,
     /// Attempts neither succeed nor fail.
-    pub silent: bool,
-    pub attempts: usize,
+    pub(crate) silent: bool,
+    pub(crate) attempts: usize,
     /// The latest wire.
-    pub wire: Option<Wire>,
+    pub(crate) wire: Option<Wire>,
     /// Servers' ends that nobody has taken, where there is no broker.
-    pub accepted: VecDeque<End>,
+    pub(crate) accepted: VecDeque<End>,
 }
 
 /// What a wire does to bytes.
 #[derive(Clone, Copy)]
-pub struct Quality {
+pub(crate) struct Quality {
     /// Bytes on their way, in one direction.
-    pub bytes_max: usize,
+    pub(crate) bytes_max: usize,
     /// Bytes of one read.
-    pub read_max: usize,
+    pub(crate) read_max: usize,
     /// Bytes of one write.
-    pub write_max: usize,
+    pub(crate) write_max: usize,
 }
 
 impl Default for Quality {
@@ -266,23 +271,23 @@ impl Default for Quality {
 
 impl Quality {
     /// One byte at a time.
-    pub fn trickle() -> Self {
+    pub(crate) fn trickle() -> Self {
         Self { read_max: 1, write_max: 1, bytes_max: 64 }
     }
 }
 
 impl Network {
-    pub fn lock(&self) -> MutexGuard<'_, NetworkState> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, NetworkState> {
         self.0.lock().unwrap()
     }
 
     /// The latest wire.
-    pub fn wire(&self) -> Wire {
+    pub(crate) fn wire(&self) -> Wire {
         self.lock().wire.clone().expect("nobody has connected yet")
     }
 
     /// The server's end of the next connection, where the test plays the server.
-    pub async fn accept(&self, world: &World) -> End {
+    pub(crate) async fn accept(&self, world: &World) -> End {
         loop {
             if let Some(end) = self.lock().accepted.pop_front() {
                 return end;
@@ -322,7 +327,7 @@ impl mqtt_driver::Connector for Network {
 
 /// Two pipes. Side 0 is the client's.
 #[derive(Clone)]
-pub struct Wire(Arc<Mutex<WireState>>);
+pub(crate) struct Wire(Arc<Mutex<WireState>>);
 
 struct WireState {
     quality: Quality,
@@ -358,23 +363,23 @@ impl Wire {
     }
 
     /// Both ends see an error; what was on its way is lost.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.change(|state| state.cut = true);
     }
 
     /// What `side` writes is not taken any more, or is again.
-    pub fn stall(&self, side: usize, stalled: bool) {
+    pub(crate) fn stall(&self, side: usize, stalled: bool) {
         self.change(|state| state.pipes[side].stalled = stalled);
     }
 
     /// How often `side` has written.
-    pub fn writes(&self, side: usize) -> usize {
+    pub(crate) fn writes(&self, side: usize) -> usize {
         self.0.lock().unwrap().pipes[side].writes
     }
 }
 
 /// One end of a wire.
-pub struct End {
+pub(crate) struct End {
     wire: Wire,
     side: usize,
 }
@@ -451,7 +456,7 @@ impl Drop for End {
 
 impl End {
     /// Reads until there are `count` bytes.
-    pub async fn read(&mut self, count: usize) -> Vec<u8> {
+    pub(crate) async fn read(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         let mut filled = 0;
         while filled < count {
@@ -463,7 +468,7 @@ impl End {
     }
 
     /// Reads one packet.
-    pub async fn packet(&mut self) -> Vec<u8> {
+    pub(crate) async fn packet(&mut self) -> Vec<u8> {
         let mut bytes = self.read(2).await;
         let mut length = usize::from(bytes[1] & 0x7F);
         let mut shift = 7;
@@ -477,7 +482,7 @@ impl End {
         bytes
     }
 
-    pub async fn write(&mut self, bytes: &[u8]) {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
             let slices = [IoSlice::new(rest)];
@@ -487,7 +492,7 @@ impl End {
     }
 
     /// Reads to the end.
-    pub async fn rest(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         let mut bytes = [0; 1024];
         loop {
