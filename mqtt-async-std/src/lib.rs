@@ -1,1 +1,43 @@
-//! MQTT client and broker on async-std, which its own maintainers discontinued in 2025. New programs should use `mqtt-smol`.
+//! MQTT for async-std, which its own maintainers discontinued (RUSTSEC-2025-0052): new programs should use `mqtt-smol` instead.
+//!
+//! MQTT 5.0, 3.1.1 and 3.1 on async-std: a client and a broker. It is the same as `mqtt-smol` in all but the runtime's name, so that moving there
+//! means to replace `mqtt_async_std` by `mqtt_smol`, and `async_std::task::block_on` by `smol::block_on`.
+//!
+//! ```no_run
+//! fn main() -> Result<(), mqtt_async_std::Error> {
+//!     async_std::task::block_on(async {
+//!         let client = mqtt_async_std::connect("mqtt://localhost:1883").await?;
+//!         let mut greetings = client.subscribe("greetings/#").await?; // SUBACK has arrived
+//!         client.publish("greetings/world", "hello").await?; // settled as its QoS promises
+//!         while let Some(message) = greetings.next().await {
+//!             println!("{} {:?}", message.topic(), message.payload());
+//!         }
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! There is no event loop to be polled and no channel to be sized. A task that receives may publish, and wait for it. Any future may be
+//! dropped at any time. When the connection is lost the client connects again, subscribes again what the server has forgotten, and goes on with what was not
+//! acknowledged.
+//!
+//! * [`connect`] takes a URL, [`connect_with`] takes [`Options`]; both yield a [`Client`].
+//! * [`Client::publish`] sends at QoS 0, unless `.qos(QoS::AtLeastOnce)` or `.qos(QoS::ExactlyOnce)` is put between it and its `.await`.
+//! * [`Client::subscribe`] yields [`Messages`].
+//! * [`Broker::bind`] starts a broker.
+//!
+//! All of it is [`mqtt_driver`], which knows no runtime; this crate brings the sockets, the timer and the tasks.
+
+mod broker;
+mod client;
+mod net;
+
+pub use broker::Broker;
+pub use client::{connect, connect_with, start};
+pub use mqtt_driver::{
+    Agreed, BrokerCounts, BrokerOptions, Bytes, Client, ClientStats, ConnectError, ConnectOptions, Delivery,
+    DisconnectCause, Error, HostError, HostMessage, Limits, ListenError, Message, Messages, Options, Payload,
+    Properties, PropertiesBuf, Property, Publish, PublishError, Publishing, QoS, ReasonCode, Reconnect, RetainHandling,
+    Retry, ServerOptions, Subscribe, SubscribeError, Subscribing, Text, TopicName, UnsubscribeError, Unsubscribing,
+    UrlError, Version, WillOptions,
+};
