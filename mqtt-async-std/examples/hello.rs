@@ -1,4 +1,4 @@
-//! A broker, a client, and a few greetings between them. Needs nothing but this: `cargo run -p mqtt-async-std --example hello`.
+//! A broker, a client, and a few greetings between them. Needs nothing but this: `cargo run -p mqtt-async-std --example hello-async-std`.
 
 use mqtt_async_std::{Broker, BrokerOptions, QoS};
 

@@ -1,4 +1,4 @@
-//! A broker, a client, and a few greetings between them. Needs nothing but this: `cargo run -p mqtt-smol --example hello`.
+//! A broker, a client, and a few greetings between them. Needs nothing but this: `cargo run -p mqtt-smol --example hello-smol`.
 
 use mqtt_smol::{Broker, BrokerOptions, QoS};
 
