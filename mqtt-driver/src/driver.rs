@@ -199,6 +199,9 @@ struct Line<T> {
     out: TransmitBuf,
     /// What is there has been offered, and is to be offered again when something has changed.
     input_waits: bool,
+    /// The transport has not taken all of `out`.
+    blocked: bool,
+    patience: Patience,
     unflushed: bool,
     farewell: Farewell,
 }
@@ -210,6 +213,8 @@ impl<T: Transport> Line<T> {
             input: Input::default(),
             out: TransmitBuf::new(),
             input_waits: false,
+            blocked: false,
+            patience: Patience::default(),
             unflushed: false,
             farewell: Farewell::default(),
         }
@@ -298,15 +303,20 @@ impl<T: Transport> Line<T> {
     fn poll_write(&mut self, cx: &mut Context<'_>, shared: &Shared, now: Instant) -> Poll<Ending> {
         loop {
             let mut last = Transmit::Ready;
-            if self.out.is_empty() {
+            if !self.blocked {
                 // What has been encoded makes room behind it, so there may be a little more, which need not be a write of its own.
                 while last == Transmit::Ready && self.out.len() < WRITE_BYTES {
                     last = shared.with(|state| state.transmit(now, &mut self.out));
                 }
+                if last == Transmit::Idle && self.is_patient(shared) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 self.unflushed |= !self.out.is_empty();
             }
+            self.blocked = true;
             match poll_write(&mut self.transport, cx, &mut self.out) {
-                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Ok(())) => (self.blocked, self.patience) = (false, Patience::default()),
                 Poll::Ready(Err(error)) => return Poll::Ready(Ending::Lost(Some(error))),
                 Poll::Pending => return Poll::Pending,
             }
@@ -330,11 +340,47 @@ impl<T: Transport> Line<T> {
         Poll::Pending
     }
 
+    /// Whoever is about to publish, or to take what has just been read, should come along in the same write.
+    fn is_patient(&mut self, shared: &Shared) -> bool {
+        self.patience.urgent |= shared.with(|state| state.take_urgency());
+        self.patience.takes_a_turn(self.out.len())
+    }
+
     fn poll_farewell(&mut self, cx: &mut Context<'_>, timer: &mut impl Timer, deadline: Instant) -> Poll<()> {
         let Self { transport, out, input, farewell, .. } = self;
         if farewell.poll(cx, transport, out, input.room(1)).is_ready() {
             return Poll::Ready(());
         }
         timer.poll_deadline(cx, Some(deadline))
+    }
+}
+
+/// How often others may have a turn before what has been encoded is written. A turn costs next to nothing, a write does not.
+#[derive(Default)]
+struct Patience {
+    /// Somebody waits for an answer to what is to be written.
+    urgent: bool,
+    /// What there was to be written a turn ago.
+    bytes: usize,
+    turns: usize,
+    /// Turns since something was added.
+    idle_turns: usize,
+}
+
+impl Patience {
+    const TURNS_MAX: usize = 32;
+    const IDLE_TURNS_MAX: usize = 4;
+
+    fn takes_a_turn(&mut self, bytes: usize) -> bool {
+        if bytes == 0 {
+            return false;
+        }
+        if bytes > self.bytes && self.bytes > 0 {
+            self.idle_turns = 0;
+        }
+        let idle_turns_max = if self.urgent { 1 } else { Self::IDLE_TURNS_MAX };
+        let waits = self.turns < Self::TURNS_MAX && self.idle_turns < idle_turns_max;
+        (self.bytes, self.turns, self.idle_turns) = (bytes, self.turns + 1, self.idle_turns + 1);
+        waits
     }
 }

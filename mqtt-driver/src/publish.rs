@@ -376,7 +376,7 @@ impl State {
         }
         match self.machine.publish(now, message) {
             Ok(Published::Sent) => {
-                self.nudge();
+                self.nudge_gently();
                 Ok(Offered::Sent)
             }
             Ok(Published::Pending(id)) => {

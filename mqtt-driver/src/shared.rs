@@ -65,10 +65,14 @@ pub(crate) struct State {
     link: Link,
     /// Why the last connection ended, or could not be made.
     last_error: Option<ConnectError>,
+    /// Why this attempt, or the connection that came of it, has ended.
+    ended: Option<ConnectError>,
     /// Wakes the loop; taken when it is woken.
     wake_loop: Option<Waker>,
     /// The loop has something to do and knows it.
     busy: bool,
+    /// Somebody waits for what is to be written.
+    urgent: bool,
     closing: bool,
     /// The server keeps the session when a connection ends, so what was not acknowledged comes again.
     durable: bool,
@@ -102,8 +106,10 @@ impl State {
             watchers: Queue::default(),
             link: Link::First,
             last_error: None,
+            ended: None,
             wake_loop: None,
             busy: true,
+            urgent: false,
             closing: false,
             durable: options.session_outlives_connection(),
             up_since: None,
@@ -116,6 +122,12 @@ impl State {
 
     /// There is something for the loop to do: wakes it, unless somebody has.
     pub(crate) fn nudge(&mut self) {
+        self.urgent = true;
+        self.nudge_gently();
+    }
+
+    /// As [`nudge`](Self::nudge), for something that nobody will answer: it can wait for more of its kind.
+    pub(crate) fn nudge_gently(&mut self) {
         if !self.busy {
             self.busy = true;
             self.wakes.wake(self.wake_loop.take());
@@ -185,6 +197,11 @@ impl State {
         self.wakes.replace(&mut self.wake_loop, waker);
     }
 
+    /// Whether somebody waits for what has come to be written since the last time.
+    pub(crate) const fn take_urgency(&mut self) -> bool {
+        std::mem::replace(&mut self.urgent, false)
+    }
+
     pub(crate) const fn is_closing(&self) -> bool {
         self.closing
     }
@@ -201,7 +218,7 @@ impl State {
 
     /// There is going to be another connection, or another error.
     pub(crate) fn begin_attempt(&mut self) {
-        (self.up_since, self.last_error) = (None, None);
+        (self.up_since, self.ended) = (None, None);
     }
 
     /// A transport is open.
@@ -211,6 +228,7 @@ impl State {
 
     /// Feeds the machine; what it does not take stays. False: it wants no more until something else has changed.
     pub(crate) fn take_input(&mut self, now: Instant, input: &mut &[u8]) -> bool {
+        self.urgent = true;
         while let Some(event) = self.machine.handle_input(now, input) {
             self.handle(now, event);
         }
@@ -242,8 +260,8 @@ impl State {
 
     /// The transport is gone, or there never was one.
     pub(crate) fn handle_closed(&mut self, now: Instant, error: Option<ConnectError>) {
-        if self.last_error.is_none() {
-            self.last_error = error;
+        if let Some(error) = error {
+            self.note_end(error);
         }
         if !self.machine.is_idle() {
             self.machine.handle_closed(now);
@@ -256,7 +274,7 @@ impl State {
         if self.closing {
             return Some(ConnectError::Disconnected);
         }
-        let error = self.last_error.as_ref()?;
+        let error = self.ended.as_ref()?;
         let first = matches!(self.link, Link::First);
         (first || !policy.enabled || error.retry() == Retry::Never).then(|| error.clone())
     }
@@ -316,6 +334,7 @@ impl State {
     fn handle_up(&mut self, now: Instant, session_present: bool) {
         let first = matches!(self.link, Link::First);
         self.link = Link::Up;
+        self.last_error = None;
         self.up_since = Some(now);
         self.connections += 1;
         if self.durable && self.machine.options().version.has_session_expiry() {
@@ -332,10 +351,16 @@ impl State {
         self.watchers.call_all(&mut self.wakes);
     }
 
-    fn handle_down(&mut self, cause: DisconnectCause) {
-        if self.last_error.is_none() {
-            self.last_error = Some(cause.into());
+    /// The first reason is the one that counts.
+    fn note_end(&mut self, error: ConnectError) {
+        if self.ended.is_none() {
+            self.last_error = Some(error.clone());
+            self.ended = Some(error);
         }
+    }
+
+    fn handle_down(&mut self, cause: DisconnectCause) {
+        self.note_end(cause.into());
         if self.is_up() {
             self.link = Link::Down;
             let resumable = self.durable && !self.closing;
