@@ -301,6 +301,11 @@ impl<T: Transport> Line<T> {
 
     /// Writes what has been encoded since the last turn. Ready: nothing more will be.
     fn poll_write(&mut self, cx: &mut Context<'_>, shared: &Shared, now: Instant) -> Poll<Ending> {
+        if shared.with(|state| state.has_ended()) {
+            // A peer that does not read must not keep us: from here on there is a deadline.
+            while shared.with(|state| state.transmit(now, &mut self.out)) == Transmit::Ready {}
+            return Poll::Ready(Ending::Farewell);
+        }
         loop {
             let mut last = Transmit::Ready;
             if !self.blocked {

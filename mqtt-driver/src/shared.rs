@@ -197,6 +197,11 @@ impl State {
         self.wakes.replace(&mut self.wake_loop, waker);
     }
 
+    /// This connection is over, but for its last words.
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
     /// Whether somebody waits for what has come to be written since the last time.
     pub(crate) const fn take_urgency(&mut self) -> bool {
         std::mem::replace(&mut self.urgent, false)

@@ -751,6 +751,50 @@ fn a_client_can_be_disconnected_at_any_time() {
     assert!(world.now().since(before) < Duration::from_secs(2));
 }
 
+/// The peer is gone, and the system has taken as many bytes for it as it will.
+#[test]
+fn a_dead_peer_that_takes_no_bytes_is_left() {
+    let (world, network) = with_broker();
+    let mut hurried = durable("c", Version::V5);
+    hurried.connect.keep_alive = 10;
+    let client = world.connect(hurried, &network);
+    world.run(async {
+        let wire = network.wire();
+        wire.stall(0, true);
+        wire.stall(1, true);
+        let delivery = client.publish("a", vec![0; 1000]).qos(QoS::AtLeastOnce).try_send().unwrap();
+        delivery.await.unwrap();
+        assert_eq!(client.stats().connections, 2);
+        assert!(world.now().since(mqtt_driver::Instant::ZERO) < Duration::from_secs(40));
+
+        network.wire().stall(0, true);
+        let stuck = client.publish("a", vec![0; 1000]).qos(QoS::AtLeastOnce).try_send().unwrap();
+        world.sleep(Duration::from_millis(1)).await;
+        let before = world.now();
+        client.disconnect().await.unwrap();
+        assert_eq!(world.now().since(before), Duration::from_secs(2));
+        assert!(matches!(stuck.await, Err(PublishError::Closed(ConnectError::Disconnected))));
+    });
+}
+
+#[test]
+fn futures_can_be_sent_to_other_threads() {
+    fn check<F: Future + Send>(_: F) {}
+    let (world, network) = with_broker();
+    let client = world.start(Options::new("broker"), &network);
+    let mut messages = client.unmatched();
+    check(client.publish("a", "").into_future());
+    check(client.subscribe("a").into_future());
+    check(client.unsubscribe("a"));
+    check(client.connected());
+    check(client.lost());
+    check(client.disconnect());
+    check(messages.next());
+    check(messages.unsubscribe());
+    let broker = network.lock().broker.clone().unwrap();
+    check(broker.shutdown());
+}
+
 #[test]
 fn a_server_that_never_closes_does_not_keep_us() {
     let world = World::new();
