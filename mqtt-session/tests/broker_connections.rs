@@ -4,7 +4,7 @@ mod house;
 
 use house::*;
 use mqtt_proto::{Packet, Publish, ReasonCode, TransmitBuf};
-use mqtt_session::{Broker, BrokerOptions, Instant, OpenError, RequestError, Transmit};
+use mqtt_session::{Acknowledge, Broker, BrokerOptions, Instant, OpenError, RequestError, Transmit};
 use proptest::prelude::*;
 
 #[test]
@@ -19,6 +19,17 @@ fn the_number_of_connections_is_bounded() {
     assert_eq!(full.to_string(), "2 connections are open (limit: connections_max)");
     house.cut(first);
     assert!(house.broker.open(house.now).is_ok());
+}
+
+#[test]
+fn deadlines_end_with_their_connections() {
+    let mut house = House::new();
+    let silent = house.open(V5);
+    let alive = house.join(As::guest(V5, "alive").keep_alive(10));
+    assert!(house.broker.poll_timeout().is_some());
+    house.cut(silent);
+    house.cut(alive);
+    assert_eq!(house.broker.poll_timeout(), None);
 }
 
 #[test]
@@ -75,6 +86,28 @@ fn the_one_deadline_is_that_of_whoever_is_silent_longest() {
         house.advance(5 * SECOND);
         assert_eq!(house.said(quick), goodbye);
     }
+}
+
+#[test]
+fn a_deadline_may_come_nearer() {
+    let mut house = House::new();
+    let client = house.join(As::guest(V5, "client").keep_alive(2));
+    assert_eq!(house.broker.poll_timeout(), Some(Instant::ZERO + 3 * SECOND));
+    house.advance(3 * SECOND);
+    assert_eq!(house.said(client), ["Disconnect 8D", "closed"]);
+}
+
+#[test]
+fn the_broker_itself_acknowledges_what_it_takes() {
+    let mut options = BrokerOptions::default();
+    options.server.acknowledge = Acknowledge::Manually;
+    options.server.receive_maximum = 2;
+    let mut house = House::with(options);
+    let writer = house.guest(V5, "writer");
+    for qos in [Q1, Q2, Q1, Q2, Q1, Q2] {
+        house.publish(writer, "a", "x", qos);
+    }
+    assert!(house.said(writer).is_empty());
 }
 
 #[test]
@@ -149,6 +182,8 @@ fn a_connection_to_be_closed_is_named_once_and_after_its_last_byte() {
     assert_eq!(house.broker.poll_transmit(house.now, &mut out), None);
     assert_eq!(out.slices().next(), Some(&[0xE0, 1, 0x98][..]));
     house.broker.handle_input(house.now, id, &mut &[0xC0, 0][..]);
+    house.broker.handle_blocked(id);
+    house.broker.handle_writable(id);
     assert_eq!(house.broker.poll_transmit(house.now, &mut out), None);
     house.broker.handle_closed(house.now, id);
     assert_eq!(house.broker.counts().connections, 0);

@@ -243,6 +243,8 @@ fn unsubscribing_ends_what_was_still_to_be_sent() {
     house.subscribe(reader, "a/+", Q1);
     house.unsubscribe(reader, &["a/+"]);
     assert_eq!(house.said(reader), ["UnsubAck 00"]);
+    // Nor does it come to life again.
+    house.subscribe_with(reader, "a/+", handling(RetainHandling::DoNotSend), None);
     let before = house.got(reader).len();
     house.acknowledge_all(reader);
     // The one that waited already may come; the others don't.

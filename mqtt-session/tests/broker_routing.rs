@@ -75,6 +75,23 @@ fn overlapping_subscriptions_yield_one_copy_at_the_highest_qos() {
     }
 }
 
+#[test]
+fn clients_that_share_overlapping_filters_get_one_copy_each() {
+    for version in VERSIONS {
+        let mut house = House::new();
+        let writer = house.guest(version, "writer");
+        let readers = ["one", "two", "three"].map(|name| house.guest(version, name));
+        for reader in readers {
+            house.subscribe(reader, "a/#", Q0);
+            house.subscribe(reader, "a/b", Q1);
+        }
+        house.publish(writer, "a/b", "x", Q2);
+        for reader in readers {
+            assert_eq!(house.got(reader), ["a/b x q1"]);
+        }
+    }
+}
+
 /// v5\[MQTT-3.3.4-3\] v5\[MQTT-3.3.4-4\]
 #[test]
 fn one_copy_bears_the_identifiers_of_all_matching_subscriptions() {
@@ -228,7 +245,10 @@ fn the_servers_own_topics_are_closed_to_clients() {
         assert_eq!(house.broker.counts().retained_messages, 0);
         // It was taken without a word, and the writer goes on.
         assert!(house.said(writer).is_empty());
-        house.publish(writer, "$SYSTEM/x", "x", Q0);
+        let neighbour = house.guest(version, "neighbour");
+        house.subscribe(neighbour, "$SYSTEM", Q0);
+        house.publish(writer, "$SYSTEM", "x", Q0);
+        assert_eq!(house.got(neighbour), ["$SYSTEM x"]);
 
         let mut message = Message::new(topic("$SYS/uptime"), "12 seconds");
         message.qos = Q1;
@@ -263,7 +283,7 @@ fn every_filter_of_a_subscribe_gets_its_own_answer() {
         let all = [
             Subscription::new(filter("a"), Q0),
             Subscription::new(filter("b"), Q1),
-            Subscription::new(filter("c"), Q2),
+            Subscription::new(filter("a/b/c"), Q2),
             Subscription::new(filter("a/b/c/d"), Q0),
             Subscription::new(filter("d"), Q0),
             Subscription::new(filter("a"), Q1),
@@ -341,9 +361,12 @@ fn a_receiver_that_takes_no_large_packets_misses_only_the_large_ones() {
         house.subscribe(reader, "a", qos);
         house.subscribe(other, "a", Q0);
         let large = "x".repeat(200);
+        house.block(reader);
         for payload in ["1", &large, "2"] {
             house.publish(writer, "a", payload, qos);
         }
+        assert_eq!(house.broker.counts().deliveries_dropped, 1);
+        house.unblock(reader);
         let suffix = ["", " q1", " q2"][usize::from(qos.as_u8())];
         assert_eq!(house.got(reader), [format!("a 1{suffix}"), format!("a 2{suffix}")]);
         assert_eq!(house.got(other).len(), 3);

@@ -192,6 +192,7 @@ fn a_delayed_will_waits_for_its_delay() {
     assert_eq!(house.got(listener), ["will/client gone"]);
     // Once, and the session stays.
     assert_eq!(house.broker.counts().sessions, 2);
+    assert_eq!(house.broker.poll_timeout(), None);
     let client = house.join(As::resident(V5, "client"));
     house.cut(client);
     house.advance(100 * SECOND);
@@ -214,18 +215,32 @@ fn a_delayed_will_comes_no_later_than_the_end_of_the_session() {
     assert_eq!(house.broker.counts().sessions, 1);
 }
 
+#[test]
+fn a_session_still_ends_after_its_delayed_will() {
+    let (mut house, listener) = house_with_listener();
+    let client = house.join(As::resident(V5, "client").expiry(10).will("will/client", "gone").will_delay(5));
+    house.cut(client);
+    house.advance(5 * SECOND);
+    assert_eq!(house.got(listener), ["will/client gone"]);
+    assert_eq!(house.broker.poll_timeout(), Some(house.now + 5 * SECOND));
+    house.advance(5 * SECOND);
+    assert_eq!(house.broker.counts().sessions, 1);
+    assert!(house.got(listener).is_empty());
+}
+
 /// v5\[MQTT-3.1.3-9\]
 #[test]
 fn coming_back_in_time_cancels_a_delayed_will() {
     let (mut house, listener) = house_with_listener();
-    let client = house.join(As::resident(V5, "client").will("will/client", "gone").will_delay(10));
+    let client = house.join(As::resident(V5, "client").will("will/client", "gone").will_delay(1_000));
     house.cut(client);
-    house.advance(9 * SECOND);
+    house.advance(500 * SECOND);
     let client = house.join(As::resident(V5, "client"));
     house.advance(100 * SECOND);
     assert!(house.got(listener).is_empty());
+    assert_eq!(house.broker.poll_timeout(), None);
     house.leave(client);
-    house.advance(100 * SECOND);
+    house.advance(10_000 * SECOND);
     assert!(house.got(listener).is_empty());
 }
 
@@ -256,15 +271,17 @@ fn a_refused_disconnect_does_not_delete_the_will() {
 #[test]
 fn at_shutdown_wills_are_kept_for_those_who_come_again() {
     for version in VERSIONS {
-        let (mut house, listener) = house_with_listener();
-        let stays = house.join(As::resident(version, "stays"));
-        house.subscribe(stays, "will/#", Q1);
+        let mut house = House::new();
         let will = Will { qos: Q1, retain: true, ..Will::new(topic("will/client"), b"gone") };
         let _client = house.join(As::guest(version, "client").exact_will(will));
+        let listener = house.guest(V5, "listener");
+        house.subscribe(listener, "will/#", Q2);
+        let stays = house.join(As::resident(version, "stays"));
+        house.subscribe(stays, "will/#", Q1);
         house.broker.shutdown(house.now);
         house.drive();
         // Nobody is told who is leaving as well.
-        assert!(house.got(listener).is_empty());
+        assert!(house.got(listener).is_empty() && house.got(stays).is_empty());
         assert_eq!(house.said(listener), ["Disconnect 8B", "closed"]);
         assert_eq!(house.broker.counts().retained_messages, 1);
         assert_eq!(house.broker.counts().connections, 0);

@@ -41,8 +41,6 @@ impl Broker {
         } else if client_id.len() > self.options.client_id_bytes_max {
             // v3[MQTT-3.1.3-9]
             Err(ReasonCode::ClientIdentifierNotValid)
-        } else if connect.properties.authentication_method().is_some() {
-            Err(ReasonCode::BadAuthenticationMethod)
         } else if self.registry.len() >= self.options.sessions_max && self.registry.find(client_id.as_str()).is_none() {
             Err(ReasonCode::QuotaExceeded)
         } else {

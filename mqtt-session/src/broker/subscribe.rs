@@ -137,7 +137,6 @@ impl Broker {
         let Some(session) = connection.session else {
             return;
         };
-        let mut has_sent = false;
         while connection.server.has_room()
             && let Some(found) = self.registry.get_mut(session)
             && let Some(mut due) = found.retained_due.pop_front()
@@ -148,16 +147,12 @@ impl Broker {
             let server = &mut connection.server;
             let (is_done, dropped) = send_some(now, server, &self.retained, &mut due, grant);
             self.deliveries_dropped = self.deliveries_dropped.saturating_add(dropped);
-            has_sent = true;
             if !is_done {
                 if let Some(found) = self.registry.get_mut(session) {
                     found.retained_due.push_front(due);
                 }
                 break;
             }
-        }
-        if has_sent {
-            self.connections.mark(id);
         }
     }
 }
