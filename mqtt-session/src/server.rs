@@ -370,7 +370,9 @@ impl Server {
 
     /// The transport is gone.
     pub fn handle_closed(&mut self, _: Instant) {
+        let session_expiry_interval = self.session_expiry_interval();
         self.connection.handle_closed();
+        self.connection.link.agreed.session_expiry_interval = session_expiry_interval;
     }
 
     /// What there is to say that no input caused.

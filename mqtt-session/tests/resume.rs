@@ -124,3 +124,11 @@ fn a_request_without_an_answer_is_lost_with_its_connection() {
     pair.drive();
     assert_eq!(pair.client_said, [Said::Subscribed(vec![ReasonCode::Success])]);
 }
+
+/// v5\[MQTT-3.1.2-23\]
+#[test]
+fn how_long_a_session_stays_is_known_when_its_connection_is_gone() {
+    let mut pair = Pair::persistent(Version::V5);
+    pair.cut();
+    assert_eq!(pair.server.session_expiry_interval(), 3600);
+}
