@@ -295,3 +295,24 @@ fn a_broker_that_offers_none_keeps_none() {
     house.broadcast(&message);
     assert_eq!(house.broker.counts().retained_messages, 0);
 }
+
+#[test]
+fn looking_for_few_among_many_keeps_nobody_waiting() {
+    let mut house = House::new();
+    let writer = house.guest(V5, "writer");
+    for number in 0..10_000 {
+        house.retain(writer, &format!("{number:04}/value"), "x", Q0);
+    }
+    house.retain(writer, "9999/other", "x", Q0);
+    let reader = house.guest(V5, "reader");
+    house.subscribe(reader, "+/other", Q0);
+    // Not in one go: whoever else is ready has a turn before the rest.
+    assert!(house.got(reader).is_empty());
+    let mut turns = 0;
+    while let Some(next) = house.broker.poll_timeout() {
+        turns += 1;
+        house.advance(next.since(house.now));
+    }
+    assert_eq!(house.got(reader), ["9999/other x R"]);
+    assert!((2..10).contains(&turns), "{turns} turns");
+}

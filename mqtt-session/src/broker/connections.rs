@@ -19,6 +19,8 @@ pub(super) struct Connection {
     pub(super) session: Option<SessionId>,
     pub(super) will: Option<StoredWill>,
     pub(super) armed: Option<Instant>,
+    /// When to go on looking for its retained messages.
+    pub(super) retained_from: Option<Instant>,
     output: Output,
 }
 
@@ -53,7 +55,14 @@ impl Connections {
 
     pub(super) fn insert(&mut self, server: Server) -> Option<ConnectionId> {
         self.slab
-            .insert(Connection { server, session: None, will: None, armed: None, output: Output::Idle })
+            .insert(Connection {
+                server,
+                session: None,
+                will: None,
+                armed: None,
+                retained_from: None,
+                output: Output::Idle,
+            })
             .map(ConnectionId)
     }
 

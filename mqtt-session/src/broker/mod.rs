@@ -3,6 +3,7 @@
 mod connect;
 mod connections;
 mod deadlines;
+mod due;
 mod options;
 mod registry;
 mod retained;
@@ -273,7 +274,7 @@ impl Broker {
 
     fn arm(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id) {
-            let due = connection.server.poll_timeout();
+            let due = connection.server.poll_timeout().into_iter().chain(connection.retained_from).min();
             let owner = Owner::Connection(id);
             self.deadlines.arm(owner, &mut connection.armed, due);
         }

@@ -1,14 +1,13 @@
 //! Sessions: whose they are, who of them is connected, and what they are subscribed to.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use mqtt_proto::{
-    PublishBuf, QoS, ReasonCode, SubscriptionId, SubscriptionOptions, TopicFilter, TopicFilterBuf, TopicName,
-};
+use mqtt_proto::{QoS, ReasonCode, SubscriptionId, SubscriptionOptions, TopicFilter, TopicFilterBuf, TopicName};
 
 use super::connections::ConnectionId;
+use super::due::RetainedDue;
 use super::slab::{Key, Slab};
 use super::tree::SubscriptionTree;
 use super::wills::DelayedWill;
@@ -30,8 +29,7 @@ pub(super) struct Session {
     pub(super) expires: Option<Instant>,
     pub(super) will: Option<DelayedWill>,
     pub(super) armed: Option<Instant>,
-    /// Subscriptions whose retained messages have not all been sent.
-    pub(super) retained_due: VecDeque<RetainedDue>,
+    pub(super) retained_due: RetainedDue,
     filters: BTreeSet<TopicFilterBuf>,
 }
 
@@ -44,7 +42,7 @@ impl Session {
             expires: None,
             will: None,
             armed: None,
-            retained_due: VecDeque::new(),
+            retained_due: RetainedDue::default(),
             filters: BTreeSet::new(),
         }
     }
@@ -54,14 +52,6 @@ impl Session {
         let will = self.will.as_ref().map(|will| will.due);
         will.into_iter().chain(self.expires).min()
     }
-}
-
-/// Retained messages still to be sent for a subscription.
-#[derive(Clone, Debug)]
-pub(super) struct RetainedDue {
-    pub(super) filter: TopicFilterBuf,
-    /// The last one that was sent.
-    pub(super) after: Option<Arc<PublishBuf>>,
 }
 
 /// How a session is subscribed.
@@ -192,7 +182,7 @@ impl Registry {
         };
         if let Some(session) = self.sessions.get_mut(id.0) {
             session.filters.remove(&filter);
-            session.retained_due.retain(|due| due.filter != filter);
+            session.retained_due.remove(&filter);
         }
         true
     }

@@ -212,20 +212,33 @@ impl<'a> Iterator for RetainedMatches<'a> {
 
     fn next(&mut self) -> Option<&'a Arc<PublishBuf>> {
         loop {
-            let candidate = self.candidates.as_mut()?.next();
-            let verdict =
-                candidate.map_or(Verdict::End, |candidate| judge(self.filter, candidate.borrow(), &mut self.target));
-            match verdict {
-                Verdict::Match => return candidate.map(|candidate| &candidate.0),
-                Verdict::TooShort => {}
-                Verdict::Jump => {
-                    let from = Bound::Included(self.target.as_slice());
-                    let range = self.messages.range::<[u8], _>((from, Bound::Unbounded));
-                    self.candidates = Some(range);
-                }
-                Verdict::End => self.candidates = None,
+            let (message, is_match) = self.look()?;
+            if is_match {
+                return Some(message);
             }
         }
+    }
+}
+
+impl<'a> RetainedMatches<'a> {
+    /// Looks at one more message, and says whether it matches. For those who can't afford to look at all of them in one go: `matches_after` goes on behind it.
+    pub(super) fn look(&mut self) -> Option<(&'a Arc<PublishBuf>, bool)> {
+        let candidate = self.candidates.as_mut()?.next();
+        let verdict =
+            candidate.map_or(Verdict::End, |candidate| judge(self.filter, candidate.borrow(), &mut self.target));
+        match verdict {
+            Verdict::Match | Verdict::TooShort => {}
+            Verdict::Jump => {
+                let from = Bound::Included(self.target.as_slice());
+                let range = self.messages.range::<[u8], _>((from, Bound::Unbounded));
+                self.candidates = Some(range);
+            }
+            Verdict::End => {
+                self.candidates = None;
+                return None;
+            }
+        }
+        candidate.map(|candidate| (&candidate.0, verdict == Verdict::Match))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use mqtt_proto::{
     Properties, ReasonCode, RetainHandling, Subscribe, Subscription, SubscriptionId, TopicFilter, Unsubscribe,
@@ -9,7 +10,8 @@ use mqtt_proto::{
 
 use super::Broker;
 use super::connections::ConnectionId;
-use super::registry::{Grant, RetainedDue, SessionId};
+use super::due::Due;
+use super::registry::{Grant, SessionId};
 use super::retained::RetainedStore;
 use super::route::dropped_since;
 use crate::{Instant, Outgoing, PublishError, Server};
@@ -79,9 +81,7 @@ impl Broker {
             RetainHandling::DoNotSend => false,
         };
         if wants_retained && let Some(session) = self.registry.get_mut(session) {
-            let due = &mut session.retained_due;
-            due.retain(|due| due.filter.as_filter() != filter);
-            due.push_back(RetainedDue { filter: filter.into(), after: None });
+            session.retained_due.push(filter.into());
         }
         ReasonCode::granted(grant.qos)
     }
@@ -130,69 +130,97 @@ impl Broker {
     }
 
     /// Sends retained messages that a client is still to get, as long as they need not wait behind others: there may be more than any queue holds.
+    /// A filter may match few of many, so what is looked at in one go is bounded, too.
     pub(super) fn send_retained(&mut self, now: Instant, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
+        if connection.retained_from.is_some_and(|from| now < from) {
+            return;
+        }
+        connection.retained_from = None;
         let Some(session) = connection.session else {
             return;
         };
-        while connection.server.has_room()
-            && let Some(found) = self.registry.get_mut(session)
-            && let Some(mut due) = found.retained_due.pop_front()
+        let Some(found) = self.registry.get_mut(session) else {
+            return;
+        };
+        let mut due = core::mem::take(&mut found.retained_due);
+        let server = &mut connection.server;
+        let mut slice = Slice { retained: &self.retained, looks_left: LOOKS_MAX, sent: 0, dropped: 0 };
+        while server.has_room()
+            && slice.looks_left > 0
+            && let Some(first) = due.front()
         {
-            let Some(grant) = self.registry.grant(session, due.filter.as_filter()) else {
-                continue;
-            };
-            let server = &mut connection.server;
-            let (is_done, dropped) = send_some(now, server, &self.retained, &mut due, grant);
-            self.deliveries_dropped = self.deliveries_dropped.saturating_add(dropped);
-            if !is_done {
-                if let Some(found) = self.registry.get_mut(session) {
-                    found.retained_due.push_front(due);
-                }
+            let grant = self.registry.grant(session, first.filter.as_filter());
+            if grant.is_some_and(|grant| !slice.send(now, server, first, grant)) {
                 break;
             }
+            due.pop();
         }
+        let Slice { looks_left, sent, dropped, .. } = slice;
+        if looks_left == 0 && !due.is_empty() {
+            connection.retained_from = Some(now + PAUSE);
+        }
+        if let Some(found) = self.registry.get_mut(session) {
+            found.retained_due = due;
+        }
+        if sent > 0 {
+            self.connections.mark(id);
+        }
+        self.count_dropped(dropped);
     }
 }
 
-/// Sends retained messages while there is room. Returns whether these were all, and how many can't be sent.
-fn send_some(
-    now: Instant,
-    server: &mut Server,
-    retained: &RetainedStore,
-    due: &mut RetainedDue,
-    grant: Grant,
-) -> (bool, u64) {
-    let filter = due.filter.as_filter();
-    let mut messages = match &due.after {
-        Some(last) => retained.matches_after(filter, last.topic()),
-        None => retained.matches(filter),
-    };
-    let mut last = None;
-    let mut dropped = 0;
-    let is_done = loop {
-        let Some(message) = messages.next() else {
-            break true;
+/// How many retained messages are looked at for one connection before others have their turn: well below a millisecond of work.
+const LOOKS_MAX: usize = 4_000;
+
+/// When they have had it: in the next turn of the host.
+const PAUSE: Duration = Duration::from_micros(1);
+
+/// What is sent in one go.
+struct Slice<'a> {
+    retained: &'a RetainedStore,
+    looks_left: usize,
+    sent: usize,
+    dropped: u64,
+}
+
+impl Slice<'_> {
+    /// Sends more of what is due, while there is room and time. True: that was all.
+    fn send(&mut self, now: Instant, server: &mut Server, due: &mut Due, grant: Grant) -> bool {
+        let filter = due.filter.as_filter();
+        let mut messages = match &due.after {
+            Some(last) => self.retained.matches_after(filter, last.topic()),
+            None => self.retained.matches(filter),
         };
-        let mut outgoing = Outgoing::new(Arc::clone(message));
-        outgoing.qos = message.qos().min(grant.qos);
-        // v3[MQTT-3.3.1-8]
-        outgoing.retain = true;
-        outgoing.subscription_ids.extend(grant.id);
-        match server.deliver(now, outgoing) {
-            Ok(_) => {}
-            Err(PublishError::QueueFull { .. }) => break false,
-            Err(_) => dropped += 1,
+        let mut last = None;
+        let is_done = loop {
+            let Some(looks_left) = self.looks_left.checked_sub(1).filter(|_| server.has_room()) else {
+                break false;
+            };
+            self.looks_left = looks_left;
+            let Some((message, is_match)) = messages.look() else {
+                break true;
+            };
+            if is_match {
+                let mut outgoing = Outgoing::new(Arc::clone(message));
+                outgoing.qos = message.qos().min(grant.qos);
+                // v3[MQTT-3.3.1-8]
+                outgoing.retain = true;
+                outgoing.subscription_ids.extend(grant.id);
+                match server.deliver(now, outgoing) {
+                    Ok(_) => self.sent += 1,
+                    Err(PublishError::QueueFull { .. }) => break false,
+                    Err(_) => self.dropped += 1,
+                }
+            }
+            last = Some(message);
+        };
+        if let Some(last) = last {
+            due.after = Some(Arc::clone(last));
         }
-        last = Some(message);
-        if !server.has_room() {
-            break false;
-        }
-    };
-    if let Some(last) = last {
-        due.after = Some(Arc::clone(last));
+        self.dropped += dropped_since(server);
+        is_done
     }
-    (is_done, dropped + dropped_since(server))
 }

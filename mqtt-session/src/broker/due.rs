@@ -1,0 +1,83 @@
+//! Which retained messages a session is still to get.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+
+use mqtt_proto::{PublishBuf, TopicFilterBuf};
+
+/// Subscriptions whose retained messages have not all been looked at, in the order in which they were asked for. One packet can name a filter many
+/// thousand times, so none is searched for one by one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RetainedDue {
+    queue: BTreeMap<u64, Due>,
+    places: BTreeMap<TopicFilterBuf, u64>,
+    next_place: u64,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(super) struct Due {
+    pub(super) filter: TopicFilterBuf,
+    /// The last message that was looked at.
+    pub(super) after: Option<Arc<PublishBuf>>,
+}
+
+impl RetainedDue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// All that match are due, after those of the others; also those that have been sent already.
+    pub(super) fn push(&mut self, filter: TopicFilterBuf) {
+        self.remove(&filter);
+        let place = self.next_place;
+        self.next_place = self.next_place.saturating_add(1);
+        self.places.insert(filter.clone(), place);
+        self.queue.insert(place, Due { filter, after: None });
+    }
+
+    pub(super) fn remove(&mut self, filter: &TopicFilterBuf) {
+        if let Some(place) = self.places.remove(filter) {
+            self.queue.remove(&place);
+        }
+    }
+
+    /// The first of them.
+    pub(super) fn front(&mut self) -> Option<&mut Due> {
+        Some(self.queue.first_entry()?.into_mut())
+    }
+
+    /// The first of them is done.
+    pub(super) fn pop(&mut self) {
+        if let Some((_, due)) = self.queue.pop_first() {
+            self.places.remove(&due.filter);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use mqtt_proto::TopicFilter;
+
+    fn filter(text: &str) -> TopicFilterBuf {
+        TopicFilter::new(text).unwrap().into()
+    }
+
+    #[test]
+    fn a_filter_stands_where_it_was_asked_for_last() {
+        let mut due = RetainedDue::default();
+        for text in ["b", "c", "a", "b"] {
+            due.push(filter(text));
+        }
+        due.remove(&filter("c"));
+        let mut order = Vec::new();
+        while let Some(first) = due.front() {
+            order.push(first.filter.clone());
+            due.pop();
+        }
+        assert_eq!(order, [filter("a"), filter("b")]);
+        assert!(due.is_empty() && due.places.is_empty());
+    }
+}
