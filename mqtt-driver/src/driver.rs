@@ -17,7 +17,7 @@ use crate::input::{Input, READ_BYTES};
 use crate::options::Options;
 use crate::random::Random;
 use crate::reconnect::Backoff;
-use crate::shared::Shared;
+use crate::shared::{Intake, Shared};
 use crate::transport::{Clock, Connector, Timer, Transport};
 use crate::write::{Farewell, poll_write};
 
@@ -26,6 +26,9 @@ pub(crate) const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
 /// Reads of a turn; then it is the writes' turn, and that of other tasks.
 const READS_MAX: usize = 4;
+
+/// Messages of a turn; the lock is not held for longer.
+const EVENTS_MAX: usize = 128;
 
 /// A write carries up to about so much.
 const WRITE_BYTES: usize = 128 << 10;
@@ -197,8 +200,8 @@ struct Line<T> {
     transport: T,
     input: Input,
     out: TransmitBuf,
-    /// What is there has been offered, and is to be offered again when something has changed.
-    input_waits: bool,
+    /// What became of what was read.
+    intake: Intake,
     /// The transport has not taken all of `out`.
     blocked: bool,
     patience: Patience,
@@ -212,7 +215,7 @@ impl<T: Transport> Line<T> {
             transport,
             input: Input::default(),
             out: TransmitBuf::new(),
-            input_waits: false,
+            intake: Intake::Done,
             blocked: false,
             patience: Patience::default(),
             unflushed: false,
@@ -246,7 +249,7 @@ impl<T: Transport> Line<T> {
                 return Poll::Ready(ending);
             }
             // What has been written may be what the input waits for.
-            if self.input_waits && shared.with(|state| state.machine.wants_input()) {
+            if self.intake == Intake::Waits && shared.with(|state| state.wants_input()) {
                 continue;
             }
             let deadline = shared.with(|state| match state.up_since() {
@@ -269,12 +272,15 @@ impl<T: Transport> Line<T> {
 
     /// Reads what is there, up to a limit. Ready: the transport is gone.
     fn poll_read(&mut self, cx: &mut Context<'_>, shared: &Shared, now: Instant) -> Poll<Option<io::Error>> {
-        if self.input_waits {
-            self.offer(shared, now);
+        let mut events_left = EVENTS_MAX;
+        if self.intake != Intake::Done {
+            self.offer(shared, now, &mut events_left);
         }
         for _ in 0..READS_MAX {
-            if self.input_waits {
-                return Poll::Pending;
+            match self.intake {
+                Intake::Done => {}
+                Intake::Waits => return Poll::Pending,
+                Intake::More => break,
             }
             let bytes = match self.transport.poll_read(cx, self.input.room(READ_BYTES)) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(None),
@@ -284,19 +290,19 @@ impl<T: Transport> Line<T> {
                 Poll::Pending => return Poll::Pending,
             };
             self.input.filled(bytes);
-            self.offer(shared, now);
-            self.input.shrink(READ_BYTES);
+            self.offer(shared, now, &mut events_left);
         }
         // There may be more; it is also the others' turn.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    fn offer(&mut self, shared: &Shared, now: Instant) {
+    fn offer(&mut self, shared: &Shared, now: Instant, events_left: &mut usize) {
         let mut unread = self.input.unread();
-        self.input_waits = !shared.with(|state| state.take_input(now, &mut unread));
+        self.intake = shared.with(|state| state.take_input(now, &mut unread, events_left));
         let left = unread.len();
         self.input.keep_last(left);
+        self.input.shrink(READ_BYTES);
     }
 
     /// Writes what has been encoded since the last turn. Ready: nothing more will be.

@@ -57,7 +57,8 @@ pub struct Options {
     pub connect: ConnectOptions,
     /// What to do when the connection is lost.
     pub reconnect: Reconnect,
-    /// Messages that may wait in one [`Messages`](crate::Messages) when another arrives at QoS 0; it is dropped then, and counted.
+    /// Messages that may wait in one [`Messages`](crate::Messages) when another arrives at QoS 0. Reading pauses then, but for a tenth of a second at
+    /// most: a reader that was only not scheduled catches up. What comes after that is dropped, and counted.
     /// (At QoS 1 and 2, `connect.receive_maximum` bounds what waits.) Default: 1,000.
     pub stream_messages_max: usize,
     /// The same for their bytes. Default: 16 MiB.

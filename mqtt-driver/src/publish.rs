@@ -163,8 +163,12 @@ impl<'a> Publish<'a> {
         message.qos = self.qos;
         message.retain = self.retain;
         message.properties = self.properties.as_properties();
-        let now = self.client.now();
-        self.client.with(|state| state.publish(now, &message, ticket, waker))
+        // A clock costs as much as encoding a small message, and only an expiry interval needs it to be right.
+        let now = (!self.properties.is_empty()).then(|| self.client.now());
+        self.client.with(|state| {
+            let now = state.note_time(now);
+            state.publish(now, &message, ticket, waker)
+        })
     }
 }
 

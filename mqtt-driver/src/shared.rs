@@ -83,6 +83,17 @@ pub(crate) struct State {
     now: Instant,
 }
 
+/// How far the machine has taken what it was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intake {
+    /// All packets that are complete.
+    Done,
+    /// Not all, and no more until something else has changed.
+    Waits,
+    /// Not all, and it would take more.
+    More,
+}
+
 /// What there is between us and the server.
 #[derive(Debug)]
 enum Link {
@@ -119,6 +130,12 @@ impl State {
     }
 
     // --- for handles
+
+    /// The latest time that anybody has told us, which may be now.
+    pub(crate) fn note_time(&mut self, now: Option<Instant>) -> Instant {
+        self.now = now.unwrap_or(self.now).max(self.now);
+        self.now
+    }
 
     /// There is something for the loop to do: wakes it, unless somebody has.
     pub(crate) fn nudge(&mut self) {
@@ -193,7 +210,7 @@ impl State {
     /// The loop looks now, and wants to be woken for whatever comes later.
     pub(crate) fn attend(&mut self, now: Instant, waker: Waker) {
         self.busy = false;
-        self.now = self.now.max(now);
+        self.note_time(Some(now));
         self.wakes.replace(&mut self.wake_loop, waker);
     }
 
@@ -231,14 +248,25 @@ impl State {
         self.machine.connect(now)
     }
 
-    /// Feeds the machine; what it does not take stays. False: it wants no more until something else has changed.
-    pub(crate) fn take_input(&mut self, now: Instant, input: &mut &[u8]) -> bool {
+    /// Feeds the machine; what it does not take stays.
+    pub(crate) fn take_input(&mut self, now: Instant, input: &mut &[u8], events_left: &mut usize) -> Intake {
         self.urgent = true;
-        while let Some(event) = self.machine.handle_input(now, input) {
+        while *events_left > 0 && !self.streams.is_crowded() {
+            let Some(event) = self.machine.handle_input(now, input) else { break };
             self.handle(now, event);
+            *events_left -= 1;
         }
         self.settle(now);
-        self.machine.wants_input()
+        match *events_left {
+            0 => Intake::More,
+            _ if self.wants_input() => Intake::Done,
+            _ => Intake::Waits,
+        }
+    }
+
+    /// Input would be taken now.
+    pub(crate) fn wants_input(&self) -> bool {
+        self.machine.wants_input() && !self.streams.is_crowded()
     }
 
     /// Appends what is to be written.
@@ -251,12 +279,13 @@ impl State {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let machine = self.machine.poll_timeout();
-        let held = self.streams.held_until();
-        machine.into_iter().chain(held).min()
+        let streams = [self.streams.held_until(), self.streams.crowded_until()];
+        machine.into_iter().chain(streams.into_iter().flatten()).min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.machine.handle_timeout(now);
+        self.streams.handle_timeout(now);
         if self.streams.held_until().is_some_and(|until| until <= now) {
             self.give_up_held();
         }

@@ -87,7 +87,8 @@ impl fmt::Debug for Message {
 ///
 /// * A message at QoS 1 or 2 is acknowledged when it is taken from here, so a slow application slows its senders down (they may
 ///   have `connect.receive_maximum` unacknowledged). Nothing else is held up: other messages are read, publishes go out, and pings.
-/// * A message at QoS 0 that finds `stream_messages_max` others waiting is dropped: see [`dropped`](Self::dropped).
+/// * A message at QoS 0 that finds too many others waiting is dropped: see [`dropped`](Self::dropped), and `stream_messages_max` in
+///   [`Options`](crate::Options).
 /// * A message that several subscriptions of the client match goes to each of them, and is acknowledged when all have taken it.
 /// * It goes on across reconnects; the client subscribes again where the server has forgotten. It ends when the client does.
 /// * A client whose session outlives its connections, and a message not yet taken when the connection is lost: the server sends
@@ -203,6 +204,8 @@ pub(crate) struct Streams {
     bytes_max: usize,
     /// The connection is gone and the session perhaps not: what was not acknowledged may come again.
     in_doubt: bool,
+    /// The first of those moments up to which a queue pauses.
+    crowded_until: Option<Instant>,
     unmatched: u64,
     dropped: u64,
     /// Keys of the streams that a message goes to; kept for its memory.
@@ -219,7 +222,27 @@ pub(crate) struct Stream {
     catch_all: bool,
     queue: VecDeque<Waiting>,
     bytes: usize,
+    crowd: Crowd,
     dropped: u64,
+}
+
+/// What becomes of a message at QoS 0.
+///
+/// ```text
+///             the queue is full              nobody has made room
+///   Welcome -------------------> Pausing ---------------------------> Unwelcome
+///      ^                            |                                      |
+///      +----------------------------+--------------------------------------+
+///                            half of it is free
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Crowd {
+    /// It is kept.
+    Welcome,
+    /// Nothing is read, up to this moment: a reader that was only not scheduled catches up.
+    Pausing(Instant),
+    /// It is dropped. The reader is slow, and nothing that is none of its business shall wait for it.
+    Unwelcome,
 }
 
 /// What was subscribed.
@@ -307,6 +330,7 @@ impl Streams {
             messages_max: options.stream_messages_max,
             bytes_max: options.stream_bytes_max,
             in_doubt: false,
+            crowded_until: None,
             unmatched: 0,
             dropped: 0,
             targets: Vec::new(),
@@ -342,6 +366,7 @@ impl Streams {
             catch_all,
             queue: VecDeque::new(),
             bytes: 0,
+            crowd: Crowd::Welcome,
             dropped: 0,
         };
         let (for_it, held) =
@@ -389,22 +414,45 @@ impl Streams {
             self.unmatched += 1;
             return Routed::Unmatched;
         }
-        let mut waiting = None;
-        for key in &self.targets {
-            let Some(stream) = self.list.get_mut(key) else { continue };
-            if owed.is_none() && !stream.has_room(self.messages_max, self.bytes_max) {
-                stream.dropped += 1;
-                self.dropped += 1;
+        let targets = std::mem::take(&mut self.targets);
+        let mut message = None;
+        for (index, &key) in targets.iter().enumerate() {
+            if owed.is_none() && !self.has_room(now, key) {
                 continue;
             }
-            // Copied once, and only for somebody.
-            let waiting =
-                waiting.get_or_insert_with(|| Waiting { message: received.to_buf(), owed: owed.clone() }).clone();
+            // Copied once, and only for somebody; the last one gets the copy itself.
+            let kept = message.take().unwrap_or_else(|| received.to_buf());
+            if index + 1 < targets.len() {
+                message = Some(kept.clone());
+            }
+            self.push(key, Waiting { message: kept, owed: owed.clone() }, wakes);
+        }
+        self.targets = targets;
+        Routed::Kept
+    }
+
+    /// There is room for another message at QoS 0, or there may be in a moment. If not, it is dropped.
+    fn has_room(&mut self, now: Instant, key: StreamKey) -> bool {
+        let Some(stream) = self.list.get_mut(&key) else { return false };
+        if stream.queue.len() < self.messages_max && stream.bytes < self.bytes_max {
+            return true;
+        }
+        if stream.crowd == Crowd::Welcome {
+            stream.crowd = Crowd::Pausing(now + PAUSE_MAX);
+            self.crowded_until.get_or_insert(now + PAUSE_MAX);
+            return true;
+        }
+        stream.dropped += 1;
+        self.dropped += 1;
+        false
+    }
+
+    fn push(&mut self, key: StreamKey, waiting: Waiting, wakes: &mut Wakes) {
+        if let Some(stream) = self.list.get_mut(&key) {
             stream.bytes += waiting.message.len();
             stream.queue.push_back(waiting);
             wakes.wake(stream.waker.take());
         }
-        Routed::Kept
     }
 
     /// Takes the first message of a queue, with the acknowledgement that goes out for it.
@@ -419,24 +467,57 @@ impl Streams {
             Some(_) => {
                 let waiting = stream.queue.pop_front();
                 if stream.queue.is_empty() {
-                    stream.bytes = 0;
                     // An idle subscription holds no memory for the burst that it once had.
                     if stream.queue.capacity() > QUEUE_KEPT {
                         stream.queue = VecDeque::new();
                     }
                 }
-                Poll::Ready(waiting.map(|waiting| {
-                    stream.bytes = stream.bytes.saturating_sub(waiting.message.len());
-                    (Message(waiting.message), waiting.owed.and_then(Owed::take))
-                }))
+                stream.bytes -= waiting.as_ref().map_or(0, |waiting| waiting.message.len());
+                if stream.crowd != Crowd::Welcome
+                    && stream.queue.len() <= self.messages_max / 2
+                    && stream.bytes <= self.bytes_max / 2
+                {
+                    stream.crowd = Crowd::Welcome;
+                    self.look_at_crowds();
+                }
+                Poll::Ready(waiting.map(|waiting| (Message(waiting.message), waiting.owed.and_then(Owed::take))))
             }
         }
+    }
+
+    /// Nothing is to be read for the moment.
+    pub(crate) const fn is_crowded(&self) -> bool {
+        self.crowded_until.is_some()
+    }
+
+    pub(crate) const fn crowded_until(&self) -> Option<Instant> {
+        self.crowded_until
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.crowded_until.is_some_and(|until| until <= now) {
+            for stream in self.list.values_mut() {
+                if matches!(stream.crowd, Crowd::Pausing(until) if until <= now) {
+                    stream.crowd = Crowd::Unwelcome;
+                }
+            }
+            self.look_at_crowds();
+        }
+    }
+
+    fn look_at_crowds(&mut self) {
+        let pauses = self.list.values().filter_map(|stream| match stream.crowd {
+            Crowd::Pausing(until) => Some(until),
+            Crowd::Welcome | Crowd::Unwelcome => None,
+        });
+        self.crowded_until = pauses.min();
     }
 
     /// Removes a queue. What waits in it counts as taken.
     fn close(&mut self, key: StreamKey, wakes: &mut Wakes) -> Option<(Stream, Vec<AckToken>)> {
         let mut stream = self.list.remove(&key)?;
         wakes.discard(stream.waker.take());
+        self.look_at_crowds();
         let tokens = std::mem::take(&mut stream.queue).into_iter().filter_map(|waiting| waiting.owed?.take()).collect();
         Some((stream, tokens))
     }
@@ -501,6 +582,9 @@ impl Streams {
     }
 }
 
+/// How long reading may pause for the reader of a full queue.
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+
 /// Room that an empty queue keeps, in messages.
 const QUEUE_KEPT: usize = 64;
 
@@ -514,10 +598,6 @@ impl Stream {
         self.catch_all || self.matches(topic)
     }
 
-    fn has_room(&self, messages_max: usize, bytes_max: usize) -> bool {
-        self.queue.len() < messages_max && self.bytes < bytes_max
-    }
-
     fn is_ending(&self) -> bool {
         matches!(self.status, Status::Failed(_)) || (self.filters.is_empty() && !self.catch_all)
     }
@@ -526,7 +606,12 @@ impl Stream {
 impl State {
     /// The next message of a queue, acknowledged. Pending: none yet; `None`: none any more.
     pub(crate) fn take_message(&mut self, key: StreamKey) -> Poll<Option<Message>> {
-        self.streams.take(key).map(|taken| {
+        let crowded = self.streams.is_crowded();
+        let taken = self.streams.take(key);
+        if crowded && !self.streams.is_crowded() {
+            self.nudge();
+        }
+        taken.map(|taken| {
             let (message, token) = taken?;
             if let Some(token) = token {
                 self.acknowledge(token);
@@ -540,6 +625,7 @@ impl State {
         let Some((stream, tokens)) = self.streams.close(key, &mut self.wakes) else {
             return Vec::new();
         };
+        self.nudge();
         for token in tokens {
             self.acknowledge(token);
         }

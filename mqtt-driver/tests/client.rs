@@ -392,23 +392,94 @@ fn a_slow_stream_holds_up_neither_publishes_nor_pings() {
     });
 }
 
+/// Reading pauses for a reader that is only not scheduled, but not for one that is slow.
 #[test]
 fn messages_at_qos_0_beyond_the_bound_are_dropped_and_counted() {
     let (world, network) = with_broker();
     let mut small = Options::new("broker");
-    small.stream_messages_max = 3;
+    small.stream_messages_max = 4;
     let client = world.connect(small, &network);
+    let writer = world.connect(Options::new("broker"), &network);
     world.run(async {
         let mut messages = client.subscribe("a").await.unwrap();
-        for number in 0..5 {
-            say(&client, "a", &number.to_string(), QoS::AtMostOnce).await;
+        let mut others = client.subscribe("b").await.unwrap();
+        let payloads = |from: u8, to: u8| (from..to).map(|number| [number]);
+        // Five are there when it pauses; the pause ends when half of its room is free,
+        for payload in payloads(0, 10) {
+            say(&writer, "a", std::str::from_utf8(&payload).unwrap(), QoS::AtMostOnce).await;
         }
-        say(&client, "a", "last", QoS::AtLeastOnce).await;
+        world.sleep(Duration::from_millis(99)).await;
+        for payload in payloads(0, 10) {
+            assert_eq!(messages.next().await.unwrap().payload(), payload);
+        }
+        // or when it has lasted for too long; the rest is dropped then, and others go their way.
+        for payload in payloads(0, 10) {
+            say(&writer, "a", std::str::from_utf8(&payload).unwrap(), QoS::AtMostOnce).await;
+        }
+        let before = world.now();
+        say(&writer, "b", "other", QoS::AtMostOnce).await;
+        assert_eq!(others.next().await.unwrap().payload(), b"other");
+        assert_eq!(world.now().since(before), Duration::from_millis(100));
+        say(&writer, "a", "again", QoS::AtMostOnce).await;
+        say(&writer, "a", "certain", QoS::AtLeastOnce).await;
         world.sleep(Duration::from_millis(1)).await;
-        for expected in ["0", "1", "2", "last"] {
-            assert_eq!(messages.next().await.unwrap().payload(), expected.as_bytes());
+        assert_eq!(world.now().since(before), Duration::from_millis(101), "it has paused again");
+        for payload in payloads(0, 5) {
+            assert_eq!(messages.next().await.unwrap().payload(), payload);
         }
-        assert_eq!((messages.dropped(), client.stats().dropped), (2, 2));
+        assert_eq!(messages.next().await.unwrap().payload(), b"certain");
+        assert_eq!((messages.dropped(), client.stats().dropped), (6, 6));
+        // With room, it begins anew.
+        say(&writer, "a", "welcome", QoS::AtMostOnce).await;
+        assert_eq!(messages.next().await.unwrap().payload(), b"welcome");
+    });
+}
+
+/// Dropping a stream that reading pauses for ends the pause.
+#[test]
+fn a_pause_ends_with_its_stream() {
+    let (world, network) = with_broker();
+    let mut small = Options::new("broker");
+    small.stream_messages_max = 1;
+    let client = world.connect(small, &network);
+    world.run(async {
+        let full = client.subscribe("a").await.unwrap();
+        for _ in 0..5 {
+            say(&client, "a", "x", QoS::AtMostOnce).await;
+        }
+        world.sleep(Duration::from_millis(50)).await;
+        drop(full);
+        let before = world.now();
+        say(&client, "a", "x", QoS::AtLeastOnce).await;
+        assert_eq!(world.now(), before);
+    });
+}
+
+/// Not even if they arrive faster than a queue could hold them: the reader has its turn between two of the loop's.
+#[test]
+fn a_burst_is_not_dropped_from_a_stream_that_somebody_reads() {
+    let world = World::new();
+    let network = Network::default();
+    network.lock().quality = Quality { bytes_max: 4 << 20, ..Quality::default() };
+    let client = world.start(Options::new("broker"), &network);
+    let (count, counted) = std::sync::mpsc::channel();
+    let reader = client.clone();
+    world.spawn(async move {
+        let mut messages = reader.subscribe("a").await.unwrap();
+        for _ in 0..100_000 {
+            messages.next().await.unwrap();
+        }
+        count.send(messages.dropped()).unwrap();
+    });
+    world.run(async {
+        let mut server = network.accept(&world).await;
+        server.packet().await;
+        server.write(&[0x20, 3, 0, 0, 0]).await;
+        let subscribe = server.packet().await;
+        server.write(&[0x90, 4, subscribe[2], subscribe[3], 0, 2]).await;
+        server.write(&[0x30, 4, 0, 1, b'a', 0].repeat(100_000)).await;
+        world.sleep(Duration::from_millis(1)).await;
+        assert_eq!(counted.try_recv(), Ok(0));
     });
 }
 
