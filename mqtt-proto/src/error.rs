@@ -210,7 +210,7 @@ pub enum EncodeError {
         version: Version,
     },
     /// This end may not send it.
-    #[error("a {role:?} may not send this packet v3 2.2.1, v5 2.1.2")]
+    #[error("a {role} may not send this packet v3 2.2.1, v5 2.1.2")]
     WrongDirection {
         /// Our end.
         role: Role,
