@@ -7,7 +7,7 @@ use mqtt_proto::{
     PropertiesBuf, Property, ReasonCode, SubAck, Text, TransmitBuf, UnsubAck, Version,
 };
 
-use crate::connection::{Announced, Connection, Handled, Phase, Transmit};
+use crate::connection::{Announced, Connection, Fit, Handled, Phase, TOO_LARGE, Transmit};
 use crate::event::DisconnectCause;
 use crate::parts::alias::InboundAliases;
 use crate::parts::outbound::Outgoing;
@@ -192,11 +192,6 @@ impl Server {
             );
         }
         let asked = &connect.properties;
-        // No method is known here: v5[MQTT-4.12.0-1]
-        if asked.authentication_method().is_some() {
-            let code = ReasonCode::BadAuthenticationMethod;
-            return self.refuse_with(code, DisconnectCause::Refused(code));
-        }
         let link = &mut self.connection.link;
         link.problem_information = asked.request_problem_information().unwrap_or(true);
         let agreed = &mut link.agreed;
@@ -212,6 +207,11 @@ impl Server {
         agreed.receive_maximum = asked.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
         agreed.packet_bytes_max = asked.maximum_packet_size().map_or(agreed.packet_bytes_max, NonZeroU32::get);
         agreed.topic_alias_maximum = asked.topic_alias_maximum().unwrap_or(0);
+        // No method is known here: v5[MQTT-4.12.0-1]
+        if asked.authentication_method().is_some() {
+            let code = ReasonCode::BadAuthenticationMethod;
+            return self.refuse_with(code, DisconnectCause::Refused(code));
+        }
         // A will beyond what we offer: v5[MQTT-3.2.2-12] v5[MQTT-3.2.2-13]
         if let Some(will) = &connect.will {
             if will.qos > self.options.maximum_qos {
@@ -251,16 +251,16 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// No client has asked, or the answer is no CONNACK.
+    /// No client has asked, the answer is no CONNACK, or the client takes none of this size.
     pub fn accept(&mut self, now: Instant, session: SessionState, answer: &Accept<'_>) -> Result<(), AnswerError> {
         if self.connection.link.phase != Phase::DueConnAck {
             return Err(AnswerError::NothingAsked);
         }
         let version = self.version();
-        let link = &mut self.connection.link;
+        let properties = self.connack(answer)?;
+        let link = &self.connection.link;
         let asked_expiry = link.agreed.session_expiry_interval;
         let asked_keep_alive = link.agreed.keep_alive;
-        let properties = self.connack_properties(answer, asked_expiry)?;
         let connack = ConnAck {
             // v5[MQTT-3.2.2-2]
             session_present: answer.session_present && !self.clean_start && version.has_session_present(),
@@ -288,14 +288,39 @@ impl Server {
         Ok(())
     }
 
-    /// All that is announced, so that it can be enforced.
-    fn connack_properties(&self, answer: &Accept<'_>, asked_expiry: u32) -> Result<PropertiesBuf, AnswerError> {
-        let mut properties = PropertiesBuf::from(answer.properties);
+    /// The client takes a CONNACK of the size that [`accept`](Self::accept) would send.
+    pub(crate) fn takes(&self, answer: &Accept<'_>) -> bool {
+        self.connack(answer).is_ok()
+    }
+
+    /// The properties of CONNACK, without those that a client with little room can do without: v5\[MQTT-3.2.2-19\] v5\[MQTT-3.2.2-20\].
+    fn connack(&self, answer: &Accept<'_>) -> Result<PropertiesBuf, AnswerError> {
+        let needed =
+            |property: Property<'_>| !matches!(property, Property::ReasonString(_) | Property::UserProperty(_));
+        for wanted in [|_: Property<'_>| true, needed] {
+            let mut given = PropertiesBuf::new();
+            given.extend_if(answer.properties, wanted).map_err(|cause| AnswerError::Invalid(cause.into()))?;
+            let properties = self.connack_properties(answer, given)?;
+            let connack = ConnAck { properties: properties.as_properties(), ..ConnAck::new(ReasonCode::Success) };
+            if self.connection.measure(&Packet::ConnAck(connack))? == Fit::Fits {
+                return Ok(properties);
+            }
+        }
+        Err(AnswerError::Invalid(TOO_LARGE))
+    }
+
+    /// All that is announced, so that it can be enforced, behind what is there already.
+    fn connack_properties(
+        &self,
+        answer: &Accept<'_>,
+        mut properties: PropertiesBuf,
+    ) -> Result<PropertiesBuf, AnswerError> {
         if !self.version().has_properties() {
             return Ok(properties);
         }
         let options = &self.options;
         let mut push = |property| properties.push(property).map_err(|cause| AnswerError::Invalid(cause.into()));
+        let asked_expiry = self.session_expiry_interval();
         if let Some(interval) = answer.session_expiry_interval.filter(|&interval| interval != asked_expiry) {
             push(Property::SessionExpiryInterval(interval))?;
         }
@@ -419,7 +444,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// There is no connection, or this is no SUBACK. Before 5.0 every refusal is sent as 0x80.
+    /// There is no connection, this is no SUBACK, or the client takes none of this size. Before 5.0 every refusal is sent as 0x80.
     pub fn suback(
         &mut self,
         _: Instant,
@@ -430,14 +455,17 @@ impl Server {
         let version = self.version();
         let properties = self.if_wanted(properties);
         let reason_codes: alloc::vec::Vec<_> = reason_codes.iter().map(|code| code.for_suback(version)).collect();
-        self.answer(&Packet::SubAck(SubAck { packet_id, properties, reason_codes: reason_codes[..].into() }))
+        let suback = SubAck { packet_id, properties, reason_codes: reason_codes[..].into() };
+        // v5[MQTT-3.9.2-1] v5[MQTT-3.9.2-2]
+        let short = SubAck { properties: Properties::EMPTY, ..suback };
+        self.answer(&Packet::SubAck(suback), &Packet::SubAck(short))
     }
 
     /// Answers [`Event::UnsubscribeRequested`], with one code per filter in their order. Before 5.0 no codes are sent.
     ///
     /// # Errors
     ///
-    /// There is no connection, or this is no UNSUBACK.
+    /// There is no connection, this is no UNSUBACK, or the client takes none of this size.
     pub fn unsuback(
         &mut self,
         _: Instant,
@@ -447,7 +475,10 @@ impl Server {
     ) -> Result<(), AnswerError> {
         let reason_codes = if self.version().unsuback_carries_reasons() { reason_codes } else { &[] };
         let properties = self.if_wanted(properties);
-        self.answer(&Packet::UnsubAck(UnsubAck { packet_id, properties, reason_codes: reason_codes.into() }))
+        let unsuback = UnsubAck { packet_id, properties, reason_codes: reason_codes.into() };
+        // v5[MQTT-3.11.2-1] v5[MQTT-3.11.2-2]
+        let short = UnsubAck { properties: Properties::EMPTY, ..unsuback };
+        self.answer(&Packet::UnsubAck(unsuback), &Packet::UnsubAck(short))
     }
 
     /// Properties of an acknowledgement: v5\[MQTT-3.1.2-29\].
@@ -455,11 +486,16 @@ impl Server {
         if self.connection.link.problem_information { properties } else { Properties::EMPTY }
     }
 
-    fn answer(&mut self, packet: &Packet<'_>) -> Result<(), AnswerError> {
+    /// Sends the one, or the other if the client does not take the one.
+    fn answer(&mut self, packet: &Packet<'_>, short: &Packet<'_>) -> Result<(), AnswerError> {
         if !self.is_connected() {
             return Err(AnswerError::NothingAsked);
         }
-        Ok(self.connection.try_answer(packet)?)
+        let mut sent = self.connection.try_answer(packet);
+        if sent == Err(TOO_LARGE) {
+            sent = self.connection.try_answer(short);
+        }
+        Ok(sent?)
     }
 
     /// Says that a message has been taken, or why not (5.0; older versions can't say). Acknowledgements go out in the order in which the messages came.

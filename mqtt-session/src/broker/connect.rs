@@ -11,8 +11,8 @@ use super::connections::ConnectionId;
 use super::deadlines::Owner;
 use super::registry::SessionId;
 use super::wills::{DelayedWill, StoredWill};
-use super::{Broker, BrokerEvent};
-use crate::{Accept, AnswerError, DisconnectCause, Instant, RequestError};
+use super::{Broker, BrokerEvent, BrokerOptions};
+use crate::{Accept, AnswerError, DisconnectCause, Instant, RequestError, Server};
 
 /// A will whose time has come.
 type DueWill = (SessionId, StoredWill);
@@ -23,6 +23,7 @@ impl Broker {
         let admitted = self.admit(connect).and_then(|()| {
             let client_id =
                 if connect.client_id.is_empty() { self.invent_client_id() } else { connect.client_id.as_str().into() };
+            self.check_welcome(id, &client_id)?;
             self.take_over(now, &client_id);
             self.attach(now, id, connect, &client_id)
         });
@@ -46,6 +47,13 @@ impl Broker {
         } else {
             Ok(())
         }
+    }
+
+    /// Does this client take our CONNACK? v5\[MQTT-3.1.2-24\]
+    fn check_welcome(&self, id: ConnectionId, client_id: &str) -> Result<(), ReasonCode> {
+        let takes = |server: &Server| server.takes(&welcome(server, &self.options, client_id));
+        let found = self.connections.get(id).filter(|connection| takes(&connection.server));
+        found.map(drop).ok_or(ReasonCode::PacketTooLarge)
     }
 
     /// A client identifier that nobody has: v3\[MQTT-3.1.3-6\] v5\[MQTT-3.1.3-6\] v5\[MQTT-3.2.2-16\]. The next number of a SplitMix64 sequence.
@@ -94,12 +102,7 @@ impl Broker {
             return Err(ReasonCode::UnspecifiedError);
         };
         let state = core::mem::take(&mut found.state);
-        let asked = connection.server.session_expiry_interval();
-        let accept = Accept {
-            session_present: old.is_some(),
-            session_expiry_interval: Some(asked.min(self.options.session_expiry_max)),
-            ..Accept::new(client_id)
-        };
+        let accept = Accept { session_present: old.is_some(), ..welcome(&connection.server, &self.options, client_id) };
         let accepted = connection.server.accept(now, state, &accept);
         if accepted.is_err() {
             debug_assert!(false, "it asked: {accepted:?}");
@@ -233,4 +236,10 @@ impl Broker {
             self.publish_will(now, will);
         }
     }
+}
+
+/// What a client is told that may come in.
+fn welcome<'a>(server: &Server, options: &BrokerOptions, client_id: &'a str) -> Accept<'a> {
+    let session_expiry_interval = server.session_expiry_interval().min(options.session_expiry_max);
+    Accept { session_expiry_interval: Some(session_expiry_interval), ..Accept::new(client_id) }
 }

@@ -14,7 +14,8 @@ use super::due::Due;
 use super::registry::{Grant, SessionId};
 use super::retained::RetainedStore;
 use super::route::dropped_since;
-use crate::{Instant, Outgoing, PublishError, Server};
+use crate::connection::TOO_LARGE;
+use crate::{AnswerError, Instant, Outgoing, PublishError, Server};
 
 impl Broker {
     pub(super) fn subscribe(&mut self, now: Instant, id: ConnectionId, subscribe: &Subscribe<'_>) {
@@ -43,9 +44,13 @@ impl Broker {
         };
         let server = &mut connection.server;
         let answered = server.suback(now, subscribe.packet_id, &codes, Properties::EMPTY);
-        if answered.is_err() {
-            // In 3.1 there is no other way to say no.
-            let refused = codes.into_iter().find(|code| code.is_failure());
+        if let Err(error) = answered {
+            let refused = match error {
+                // v5[MQTT-3.1.2-24]
+                AnswerError::Invalid(TOO_LARGE) => Some(ReasonCode::PacketTooLarge),
+                // In 3.1 there is no other way to say no.
+                _ => codes.into_iter().find(|code| code.is_failure()),
+            };
             let refused = refused.unwrap_or(ReasonCode::UnspecifiedError);
             // Gone already is as good.
             let _ = self.send_away(now, id, refused);
@@ -126,7 +131,10 @@ impl Broker {
         // v3[MQTT-3.10.4-4] v3[MQTT-3.10.4-5] v5[MQTT-3.10.4-4] v5[MQTT-3.10.4-5]
         let server = &mut connection.server;
         let answered = server.unsuback(now, unsubscribe.packet_id, &codes, Properties::EMPTY);
-        debug_assert!(answered.is_ok(), "it asked: {answered:?}");
+        if answered.is_err() {
+            // It takes no answer of this size: v5[MQTT-3.1.2-24]
+            let _ = self.send_away(now, id, ReasonCode::PacketTooLarge);
+        }
     }
 
     /// Sends retained messages that a client is still to get, as long as they need not wait behind others: there may be more than any queue holds.

@@ -22,7 +22,7 @@ mod receive;
 mod send;
 
 pub(crate) use receive::Handled;
-pub(crate) use send::Fit;
+pub(crate) use send::{Fit, TOO_LARGE};
 
 /// What [`poll_transmit`](crate::Client::poll_transmit) found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -193,7 +193,8 @@ impl Connection {
         }
         let said = if codec.version.acks_carry_reason() { reason_code } else { ReasonCode::NORMAL_DISCONNECTION };
         for code in [said, ReasonCode::ProtocolError] {
-            if codec.encode(&Packet::Disconnect(Disconnect::new(code)), self.link.output.buf()).is_ok() {
+            // One that does not fit is left out, as is a code that is not ours to send: v5[MQTT-3.1.2-24]
+            if matches!(self.try_answer(&Packet::Disconnect(Disconnect::new(code))), Ok(()) | Err(TOO_LARGE)) {
                 return;
             }
         }
@@ -207,8 +208,17 @@ impl Connection {
     ) -> Result<(), EncodeError> {
         let codec = self.link.codec;
         if codec.role == Role::Client || codec.version.server_may_disconnect() {
-            let packet = Packet::Disconnect(Disconnect { reason_code, properties });
-            codec.encode(&packet, self.link.output.buf())?;
+            let mut packet = Disconnect { reason_code, properties };
+            let mut sent = self.try_answer(&Packet::Disconnect(packet));
+            if sent == Err(TOO_LARGE) {
+                // v5[MQTT-3.14.2-3] v5[MQTT-3.14.2-4]
+                packet.properties = Properties::EMPTY;
+                sent = self.try_answer(&Packet::Disconnect(packet));
+            }
+            // One that still does not fit is left out: v5[MQTT-3.1.2-24]
+            if sent != Err(TOO_LARGE) {
+                sent?;
+            }
         }
         self.link.phase = Phase::Closing;
         self.events.push_back(Event::Disconnected(Disconnected::new(DisconnectCause::Local(reason_code))));

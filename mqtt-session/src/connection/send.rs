@@ -3,11 +3,12 @@
 use alloc::sync::Arc;
 
 use mqtt_proto::{
-    Ack, Delivery, EncodeError, Packet, PacketId, Properties, PropertiesBuf, Property, Publish, QoS, ReasonCode,
+    Ack, Cause, Delivery, EncodeError, Packet, PacketId, Properties, PropertiesBuf, Property, Publish, QoS, ReasonCode,
     TransmitBuf, Version,
 };
 
 use super::{Connection, Link};
+use crate::event::DisconnectCause;
 use crate::parts::outbound::{Outgoing, Stage};
 use crate::saved::SessionOp;
 use crate::{Event, Message, Outcome, PublishError, Published};
@@ -19,21 +20,33 @@ pub(crate) enum Fit {
     TooLarge { bytes: usize, maximum: u32 },
 }
 
+/// An answer does not fit into what the peer takes.
+pub(crate) const TOO_LARGE: EncodeError = EncodeError::Refused(Cause::PacketTooLarge);
+
 impl Connection {
     /// Sends what has been encoded elsewhere.
     pub(crate) fn send(&mut self, bytes: &mut TransmitBuf) {
         self.link.output.buf().append(bytes);
     }
 
-    /// Encodes something that never waits: an acknowledgement, an answer, a ping.
+    /// Encodes something that never waits: an acknowledgement, an answer, a ping. A peer that does not take it can't be served.
     pub(crate) fn answer(&mut self, packet: &Packet<'_>) {
         let result = self.try_answer(packet);
-        debug_assert!(result.is_ok(), "{result:?}: {packet:?}");
+        if result == Err(TOO_LARGE) {
+            let event = self.fail(DisconnectCause::Local(ReasonCode::PacketTooLarge));
+            self.push_event(event);
+        } else {
+            debug_assert!(result.is_ok(), "{result:?}: {packet:?}");
+        }
     }
 
+    /// Err with [`TOO_LARGE`]: the peer does not take a packet of this size. v5\[MQTT-3.1.2-24\] v5\[MQTT-3.2.2-15\]
     pub(crate) fn try_answer(&mut self, packet: &Packet<'_>) -> Result<(), EncodeError> {
         let codec = self.link.codec;
         let bytes = codec.encoded_len(packet)?;
+        if bytes > self.link.agreed.packet_bytes_max as usize {
+            return Err(TOO_LARGE);
+        }
         codec.encode(packet, self.link.output.buf())?;
         self.link.output.owe(bytes);
         Ok(())
