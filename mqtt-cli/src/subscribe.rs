@@ -62,6 +62,8 @@ enum End {
 fn options(args: &SubscribeArgs) -> Options {
     let mut options = args.connect.options();
     options.connect.packet_bytes_max = PACKET_BYTES_MAX;
+    // There are servers that lose count in a burst, and what comes beyond it would have to end the connection.
+    options.connect.receive_maximum = u16::MAX;
     options.connect.limits.unacknowledged_bytes_max = MESSAGE_BYTES_MAX;
     options.stream_bytes_max = MESSAGE_BYTES_MAX;
     options.stream_messages_max = MESSAGES_MAX;
