@@ -135,7 +135,8 @@ impl Client {
     }
 
     /// Ends the client in good order: tells the server, waits until that has been sent, and stops the loop. The will is not published. Publishes that
-    /// are not settled fail; [`Messages`] end once what has arrived has been taken.
+    /// are not settled fail; [`Messages`] end once what has arrived has been taken; if the session outlives the connection, what is not acknowledged comes again with
+    /// the next one.
     ///
     /// Dropped before it is ready, it goes on.
     ///

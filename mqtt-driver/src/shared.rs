@@ -318,7 +318,7 @@ impl State {
         if self.over().is_some() {
             return;
         }
-        self.streams.end(&error, &mut self.wakes);
+        self.streams.end(&error, self.durable, &mut self.wakes);
         self.link = Link::Over(error);
         self.publishes.wake_all(&mut self.wakes);
         self.requests.wake_all(&mut self.wakes);

@@ -530,19 +530,9 @@ impl Streams {
         }
     }
 
-    /// A new connection is up. What was not acknowledged on the one before will come again, or never.
+    /// A new connection is up.
     pub(crate) fn handle_up(&mut self, session_present: bool, wakes: &mut Wakes) {
-        let queues = self.list.values_mut().map(|stream| &mut stream.queue).chain([&mut self.held]);
-        for queue in queues {
-            if session_present {
-                queue.retain(|waiting| waiting.owed.is_none());
-            } else {
-                queue.iter_mut().for_each(|waiting| waiting.owed = None);
-            }
-        }
-        for stream in self.list.values_mut() {
-            stream.bytes = stream.queue.iter().map(|waiting| waiting.message.len()).sum();
-        }
+        self.forget_owed(session_present);
         self.doubt(false, wakes);
     }
 
@@ -571,14 +561,30 @@ impl Streams {
         }
     }
 
-    /// The client is over, and no queue will get another message.
-    pub(crate) fn end(&mut self, error: &ConnectError, wakes: &mut Wakes) {
+    /// The client is over, and no queue will get another message. What was not acknowledged is the server's to send again, if it keeps the session.
+    pub(crate) fn end(&mut self, error: &ConnectError, session_kept: bool, wakes: &mut Wakes) {
         for stream in self.list.values_mut() {
             if stream.status.error().is_none() {
                 stream.status = Status::Failed(SubscribeError::Closed(error.clone()));
             }
         }
+        self.forget_owed(session_kept);
         self.doubt(false, wakes);
+    }
+
+    /// The connection is gone, and its acknowledgements with it. What was not acknowledged will come again, or never.
+    fn forget_owed(&mut self, comes_again: bool) {
+        let queues = self.list.values_mut().map(|stream| &mut stream.queue).chain([&mut self.held]);
+        for queue in queues {
+            if comes_again {
+                queue.retain(|waiting| waiting.owed.is_none());
+            } else {
+                queue.iter_mut().for_each(|waiting| waiting.owed = None);
+            }
+        }
+        for stream in self.list.values_mut() {
+            stream.bytes = stream.queue.iter().map(|waiting| waiting.message.len()).sum();
+        }
     }
 }
 

@@ -151,6 +151,51 @@ fn a_resumed_session_loses_nothing_and_repeats_nothing() {
     }
 }
 
+/// A clean start is for what lay before; what comes after it is kept.
+#[test]
+fn a_clean_start_does_not_throw_away_what_came_after_it() {
+    let (world, network) = with_broker();
+    let mut fresh = durable("reader", Version::V5);
+    fresh.connect.clean_start = true;
+    let reader = world.connect(fresh, &network);
+    let wire = network.wire();
+    let writer = world.connect(options("writer", Version::V5), &network);
+    world.run(async {
+        let mut messages = reader.subscribe("a").await.unwrap();
+        wire.cut();
+        world.sleep(Duration::from_micros(1)).await;
+        say(&writer, "a", "while away", QoS::AtLeastOnce).await;
+        assert_eq!(messages.next().await.unwrap().payload(), b"while away");
+        assert!(reader.agreed().unwrap().session_present);
+    });
+}
+
+/// The server keeps what was not taken, so the next client of the session gets it, and only that one.
+#[test]
+fn what_was_not_taken_before_the_end_comes_again() {
+    for version in [Version::V3_1_1, Version::V5] {
+        let (world, network) = with_broker();
+        let writer = world.connect(options("writer", version), &network);
+        world.run(async {
+            let reader = world.start(durable("reader", version), &network);
+            let mut messages = reader.subscribe("a").await.unwrap();
+            for payload in ["1", "2", "3"] {
+                say(&writer, "a", payload, QoS::ExactlyOnce).await;
+            }
+            assert_eq!(messages.next().await.unwrap().payload(), b"1");
+            reader.disconnect().await.unwrap();
+            assert!(messages.next().await.is_none());
+            drop((messages, reader));
+
+            let reader = world.start(durable("reader", version), &network);
+            let mut messages = reader.subscribe("a").await.unwrap();
+            for payload in ["2", "3"] {
+                assert_eq!(messages.next().await.unwrap().payload(), payload.as_bytes());
+            }
+        });
+    }
+}
+
 #[test]
 fn publishes_are_settled_across_reconnects() {
     for version in [Version::V3_1_1, Version::V5] {
