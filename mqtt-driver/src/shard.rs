@@ -53,6 +53,7 @@ const HOST_MESSAGES_MAX: usize = 1_000;
 pub fn broker<T: Transport, C: Clock>(options: BrokerOptions, clock: C, seed: u64) -> (BrokerHandle<T>, Shard<T, C>) {
     let desk = Arc::new(Desk { state: Mutex::new(DeskState::default()), ready: Arc::default() });
     let shard = Shard {
+        transports_max: options.connections_max,
         broker: Broker::new(options, seed),
         timer: clock.timer(),
         clock,
@@ -398,6 +399,8 @@ enum Stage {
 #[must_use = "nothing happens unless it runs"]
 pub struct Shard<T: Transport, C: Clock> {
     broker: Broker,
+    /// Those included that are being left.
+    transports_max: usize,
     clock: C,
     timer: C::Timer,
     desk: Arc<Desk<T>>,
@@ -469,6 +472,9 @@ impl<T: Transport, C: Clock> Shard<T, C> {
         for transport in added {
             // Dropping it is all that can be said to one that there is no room for.
             let Ok(id) = self.broker.open(now) else { continue };
+            if self.slots.len() - self.free.len() >= self.transports_max {
+                self.end_a_farewell(now);
+            }
             listed.push(self.insert(transport, id));
         }
         for request in requests {
@@ -702,6 +708,15 @@ impl<T: Transport, C: Clock> Shard<T, C> {
         let mut cx = Context::from_waker(&slot.waker);
         let scratch = &mut self.scratch[..];
         if farewell.poll(&mut cx, &mut slot.transport, &mut slot.out, scratch).is_ready() {
+            self.remove(now, index);
+        }
+    }
+
+    /// There is no room for peers that have been told to go and don't: the one that has had the longest time is left.
+    fn end_a_farewell(&mut self, now: Instant) {
+        let is_leaving =
+            |index: usize| self.slots[index].as_ref().is_some_and(|slot| matches!(slot.stage, Stage::Leaving(_)));
+        if let Some(&(_, index)) = self.deadlines.iter().find(|&&(_, index)| is_leaving(index)) {
             self.remove(now, index);
         }
     }

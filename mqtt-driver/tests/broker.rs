@@ -407,3 +407,51 @@ fn a_write_that_fails_ends_its_connection() {
     world.run_tasks();
     assert_eq!(broker.counts().connections, 1);
 }
+
+/// A transport whose peer says something wrong, and then neither reads nor goes.
+struct Lingering {
+    has_spoken: bool,
+    /// Counts them.
+    _alive: Arc<()>,
+}
+
+impl Transport for Lingering {
+    fn poll_read(&mut self, _: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if std::mem::replace(&mut self.has_spoken, true) {
+            return Poll::Pending;
+        }
+        into[0] = 0;
+        Poll::Ready(Ok(1))
+    }
+
+    fn poll_write_vectored(&mut self, _: &mut Context<'_>, _: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn peers_that_are_told_to_go_and_stay_take_no_more_room_than_others() {
+    let world = World::new();
+    let mut options = BrokerOptions::default();
+    options.connections_max = 3;
+    let (broker, shard) = mqtt_driver::broker(options, world.clock(), 1);
+    world.spawn(shard.run());
+    let alive = Arc::new(());
+    for number in 1..=10 {
+        broker.add(Lingering { has_spoken: false, _alive: Arc::clone(&alive) });
+        world.run_tasks();
+        assert_eq!(Arc::strong_count(&alive) - 1, number.min(3));
+        assert_eq!(broker.counts().connections, 0);
+    }
+    // A peer that stays is not waited for longer than that.
+    world.pass(Duration::from_secs(3));
+    assert_eq!(Arc::strong_count(&alive) - 1, 0);
+}
