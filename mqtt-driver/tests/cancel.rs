@@ -65,6 +65,7 @@ fn options(version: Version) -> Options {
     // Little room, so that there is much waiting.
     options.connect.receive_maximum = 2;
     options.connect.limits.in_flight_max = 1;
+    options.connect.limits.in_flight_before_5_max = options.connect.limits.in_flight_max;
     options.connect.limits.queued_messages_max = 1;
     options
 }

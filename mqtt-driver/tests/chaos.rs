@@ -28,6 +28,7 @@ fn options(client_id: &str, version: Version, random: &mut Random) -> Options {
     options.connect.session_expiry_interval = if version.has_session_expiry() { u32::MAX } else { 0 };
     options.connect.receive_maximum = 1 + random.below(5) as u16;
     options.connect.limits.in_flight_max = 1 + random.below(5) as u16;
+    options.connect.limits.in_flight_before_5_max = options.connect.limits.in_flight_max;
     options.connect.limits.queued_messages_max = 1 + random.below(10) as usize;
     options
 }

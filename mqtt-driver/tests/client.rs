@@ -100,6 +100,7 @@ fn an_echo_with_room_for_one_gets_through() {
             tight.stream_messages_max = 1;
             tight.connect.receive_maximum = 1;
             tight.connect.limits.in_flight_max = 1;
+            tight.connect.limits.in_flight_before_5_max = tight.connect.limits.in_flight_max;
             tight.connect.limits.queued_messages_max = 1;
             let client = world.connect(tight, &network);
             world.run(async {
@@ -745,6 +746,7 @@ fn an_end_in_the_middle_of_a_write_costs_nothing() {
         let (world, network) = with_broker();
         let mut options = durable("c", Version::V5);
         options.connect.limits.in_flight_max = 10;
+        options.connect.limits.in_flight_before_5_max = options.connect.limits.in_flight_max;
         let client = world.connect(options, &network);
         world.run(async {
             let mut messages = client.subscribe("a").await.unwrap();

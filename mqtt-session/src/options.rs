@@ -23,9 +23,11 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Publishes at QoS 1 and 2 that may be unacknowledged by the peer; fewer if it says so (Receive Maximum). Default: 100.
     pub in_flight_max: u16,
+    /// The same before 5.0, where the peer can't say how many it takes; common brokers lose messages beyond 20. Default: 20.
+    pub in_flight_before_5_max: u16,
     /// Outgoing messages that may wait or be in flight. Default: 1,000.
     pub queued_messages_max: usize,
-    /// Their bytes. Default: 16 MiB.
+    /// Their bytes; a queue that is empty takes one message of any size. Default: 16 MiB.
     pub queued_bytes_max: usize,
     /// Encoded output up to which messages are encoded at once; above, they stay queued. Default: 64 KiB.
     pub output_bytes_max: usize,
@@ -40,6 +42,7 @@ impl Default for Limits {
         Self {
             connect_timeout: Duration::from_secs(10),
             in_flight_max: 100,
+            in_flight_before_5_max: 20,
             queued_messages_max: 1_000,
             queued_bytes_max: 16 << 20,
             output_bytes_max: 64 << 10,

@@ -71,7 +71,9 @@ impl SessionState {
     /// Queues a message.
     pub(crate) fn accept(&mut self, limits: &Limits, outgoing: Outgoing) -> Result<PublishId, PublishError> {
         let (messages, bytes) = (self.outbound.len(), self.outbound.bytes());
-        if messages >= limits.queued_messages_max || bytes.saturating_add(outgoing.bytes()) > limits.queued_bytes_max {
+        // An empty queue takes a message of any size, or whoever waits for room would wait for ever.
+        let has_room = messages == 0 || bytes.saturating_add(outgoing.bytes()) <= limits.queued_bytes_max;
+        if messages >= limits.queued_messages_max || !has_room {
             return Err(PublishError::QueueFull { messages, bytes });
         }
         let id = PublishId(self.take_number());

@@ -206,6 +206,7 @@ fn there_may_be_more_than_any_queue_holds() {
 fn what_was_still_to_be_sent_comes_on_the_next_connection() {
     let mut limits = BrokerOptions::default();
     limits.server.limits.in_flight_max = 3;
+    limits.server.limits.in_flight_before_5_max = 3;
     for version in VERSIONS {
         let mut house = House::with(limits.clone());
         let writer = house.guest(version, "writer");
@@ -233,6 +234,7 @@ fn what_was_still_to_be_sent_comes_on_the_next_connection() {
 fn unsubscribing_ends_what_was_still_to_be_sent() {
     let mut limits = BrokerOptions::default();
     limits.server.limits.in_flight_max = 1;
+    limits.server.limits.in_flight_before_5_max = 1;
     let mut house = House::with(limits);
     let writer = house.guest(V5, "writer");
     for number in 0..10 {

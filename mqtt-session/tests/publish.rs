@@ -228,7 +228,7 @@ fn a_full_queue_refuses_and_says_how_full_it_is() {
 fn a_request_never_gets_the_identifier_of_a_flight() {
     let mut options = ConnectOptions::new("c");
     options.version = Version::V3_1_1;
-    options.limits.in_flight_max = u16::MAX;
+    options.limits.in_flight_before_5_max = u16::MAX;
     options.limits.queued_messages_max = usize::MAX;
     let mut server_options = ServerOptions::default();
     server_options.acknowledge = Acknowledge::Manually;
@@ -251,4 +251,34 @@ fn a_request_never_gets_the_identifier_of_a_flight() {
     pair.transmit();
     assert_eq!(pair.to_server[2..4], PacketId::new(0x1234).unwrap().get().to_be_bytes());
     assert_eq!(Delivery::AtMostOnce.packet_id(), None);
+}
+
+#[test]
+fn before_5_a_client_keeps_to_what_every_server_takes() {
+    for (version, in_flight) in [(Version::V3_1_1, 20), (Version::V5, 30)] {
+        let mut options = ConnectOptions::new("c");
+        options.version = version;
+        let mut server_options = ServerOptions::default();
+        server_options.acknowledge = Acknowledge::Manually;
+        let mut pair = Pair::with_server(options, server_options);
+        pair.connect();
+        for _ in 0..30 {
+            pair.publish("a", "", QoS::AtLeastOnce);
+        }
+        pair.drive();
+        assert_eq!(pair.server_received().len(), in_flight);
+    }
+}
+
+#[test]
+fn an_empty_queue_takes_a_message_of_any_size() {
+    let mut options = ConnectOptions::new("c");
+    options.limits.queued_bytes_max = 10;
+    let mut pair = Pair::new(options);
+    let large = "x".repeat(100);
+    pair.publish("a", &large, QoS::AtLeastOnce);
+    let error = pair.client.publish(pair.now, &message("a", "", QoS::AtLeastOnce));
+    assert_eq!(error, Err(PublishError::QueueFull { messages: 1, bytes: 101 }));
+    pair.connect();
+    assert_eq!(pair.server_received(), [large.as_str()]);
 }

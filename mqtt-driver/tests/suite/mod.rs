@@ -228,6 +228,7 @@ fn an_echo_with_room_for_one_gets_through() {
                 tight.stream_messages_max = 1;
                 tight.connect.receive_maximum = 1;
                 tight.connect.limits.in_flight_max = 1;
+                tight.connect.limits.in_flight_before_5_max = tight.connect.limits.in_flight_max;
                 tight.connect.limits.queued_messages_max = 1;
                 let client = mqtt::connect_with(tight).await.unwrap();
                 let mut messages = client.subscribe("echo").await.unwrap();

@@ -163,7 +163,10 @@ impl Connection {
         link.deadline = None;
         link.keep_alive = KeepAlive::new(link.codec.role, link.agreed.keep_alive, now);
         // v5[MQTT-3.3.4-7] v5[MQTT-3.3.4-9] v5[MQTT-4.9.0-1]
-        link.quota = Quota::new(link.agreed.receive_maximum.min(self.limits.in_flight_max).max(1));
+        let limits = &self.limits;
+        let told = link.codec.version.has_receive_maximum();
+        let own_maximum = if told { limits.in_flight_max } else { limits.in_flight_before_5_max };
+        link.quota = Quota::new(link.agreed.receive_maximum.min(own_maximum).max(1));
         if link.agreed.session_present {
             // v3[MQTT-4.4.0-1] v5[MQTT-4.4.0-1]
             link.resend = self.session.outbound.in_order();
