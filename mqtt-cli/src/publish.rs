@@ -5,7 +5,6 @@ use std::fs::File;
 use std::future::pending;
 use std::io;
 
-use mqtt_proto::PACKET_BYTES_MAX;
 use mqtt_tokio::{Bytes, Client, Delivery, Error};
 
 use crate::args::{PublishArgs, Source};
@@ -26,9 +25,6 @@ pub(crate) async fn run(args: &PublishArgs) -> Result<(), Failure> {
     };
     let mut options = args.connect.options();
     options.reconnect.enabled = false;
-    options.connect.limits.in_flight_max = IN_FLIGHT_MAX;
-    // One message of the greatest length there is must fit in.
-    options.connect.limits.queued_bytes_max += PACKET_BYTES_MAX as usize;
     let version = options.connect.version;
     let failed = |error: Error| Failure::of_client(version, error);
 
@@ -47,10 +43,6 @@ pub(crate) async fn run(args: &PublishArgs) -> Result<(), Failure> {
     log.say("disconnected");
     Ok(())
 }
-
-/// As many as mosquitto_pub. Before MQTT 5 a server cannot say how many it takes, and mosquitto takes 20: of more at
-/// QoS 2, it acknowledges all and delivers some.
-const IN_FLIGHT_MAX: u16 = 20;
 
 async fn send_lines(outbox: &mut Outbox<'_>) -> Result<(), Failure> {
     let version = outbox.args.connect.options().connect.version;

@@ -79,7 +79,7 @@ struct LimitArgs {
     /// Retained messages, in bytes [default: 268435456]
     #[arg(long, value_name = "BYTES")]
     max_retained_bytes: Option<usize>,
-    /// Messages at QoS 1 and 2 to one client that may be unacknowledged [default: 100]
+    /// Messages at QoS 1 and 2 to one client that may be unacknowledged; not said, 20 before MQTT 5 [default: 100]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     max_in_flight: Option<u16>,
     /// Messages that may wait for one client [default: 1000]
@@ -135,6 +135,7 @@ impl LimitArgs {
         set(&mut options.retained_bytes_max, self.max_retained_bytes);
         let limits = &mut options.server.limits;
         set(&mut limits.in_flight_max, self.max_in_flight);
+        set(&mut limits.in_flight_before_5_max, self.max_in_flight);
         set(&mut limits.queued_messages_max, self.max_queued_messages);
         set(&mut limits.queued_bytes_max, self.max_queued_bytes);
         set(&mut limits.connect_timeout, self.connect_timeout.map(|seconds| Duration::from_secs(seconds.into())));
@@ -216,6 +217,7 @@ mod tests {
         server.wildcard_subscription_available = false;
         server.subscription_identifier_available = false;
         server.limits.in_flight_max = 13;
+        server.limits.in_flight_before_5_max = 13;
         server.limits.queued_messages_max = 14;
         server.limits.queued_bytes_max = 15;
         server.limits.connect_timeout = Duration::from_secs(16);
