@@ -125,14 +125,12 @@ impl Requests {
         self.finish(key, outcome, wakes);
     }
 
-    /// The connection ended before the answer: ask again on the next one.
-    pub(crate) fn handle_lost(&mut self, id: RequestId) {
-        self.due.extend(self.asked.remove(&id));
-    }
-
     /// A new connection. Without a session the server knows nothing, whatever it was asked before, and whatever Clean Start said.
     pub(crate) fn handle_up(&mut self, session_present: bool, streams: &mut Streams, wakes: &mut Wakes) {
-        self.due.extend(std::mem::take(&mut self.asked).into_values());
+        // What had no answer before the connection ended comes first again: the others were to be asked after it.
+        for question in std::mem::take(&mut self.asked).into_values().rev() {
+            self.due.push_front(question);
+        }
         if session_present {
             return;
         }

@@ -347,7 +347,8 @@ impl State {
                 self.requests.handle_unsuback(id, &unsuback, &mut self.wakes);
                 self.ask(now);
             }
-            Event::RequestLost { id } => self.requests.handle_lost(id),
+            // It is asked again on the next connection.
+            Event::RequestLost { .. } => {}
             Event::Disconnected(disconnected) => self.handle_down(disconnected.cause),
             // Those for servers don't come; enhanced authentication is not offered.
             _ => {}

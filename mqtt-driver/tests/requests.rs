@@ -1,0 +1,57 @@
+//! Subscribes and unsubscribes that cross each other, or the end of a connection.
+
+mod world;
+
+use mqtt_driver::{Client, Options};
+use world::{End, Network, World};
+
+const CONNACK: [u8; 5] = [0x20, 3, 0, 0, 0];
+const SESSION_PRESENT: [u8; 5] = [0x20, 3, 1, 0, 0];
+
+/// A client that waits for CONNACK, and the server's end.
+fn connecting(world: &World, change: impl FnOnce(&mut Options)) -> (Client, Network, End) {
+    let network = Network::default();
+    let mut options = Options::new("broker");
+    options.connect.client_id = "c".into();
+    options.connect.clean_start = false;
+    options.connect.session_expiry_interval = 3600;
+    change(&mut options);
+    let client = world.start(options, &network);
+    let server = world.run(accept(world, &network));
+    (client, network, server)
+}
+
+async fn accept(world: &World, network: &Network) -> End {
+    let mut server = network.accept(world).await;
+    server.packet().await;
+    server
+}
+
+/// Reads a SUBSCRIBE or UNSUBSCRIBE of one filter, and grants it. Returns its first byte.
+async fn grant(server: &mut End) -> u8 {
+    let packet = server.packet().await;
+    let answer = if packet[0] == 0x82 { 0x90 } else { 0xB0 };
+    server.write(&[answer, 4, packet[2], packet[3], 0, 0]).await;
+    packet[0]
+}
+
+/// The last word about a filter is the last one that the server hears, also where the end of a connection came between two of them.
+#[test]
+fn what_was_asked_first_is_asked_first_again() {
+    let world = World::new();
+    let (client, network, mut server) = connecting(&world, |options| options.connect.limits.requests_max = 1);
+    world.run(async {
+        server.write(&CONNACK).await;
+        client.connected().await.unwrap();
+        let unsubscribing = client.clone();
+        world.spawn(async move { unsubscribing.unsubscribe("a").await.unwrap() });
+        assert_eq!(server.packet().await[0], 0xA2);
+        let subscribing = client.clone();
+        world.spawn(async move { drop(subscribing.subscribe("a").await.unwrap()) });
+        world.step().await;
+        network.wire().cut();
+        server = accept(&world, &network).await;
+        server.write(&SESSION_PRESENT).await;
+        assert_eq!((grant(&mut server).await, grant(&mut server).await), (0xA2, 0x82));
+    });
+}
