@@ -5,7 +5,8 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use mqtt_proto::{QoS, RetainHandling, SubscriptionOptions, TopicFilter};
+use mqtt_proto::{Cause, QoS, RetainHandling, SubscriptionOptions, TopicFilter};
+use mqtt_session::RequestError;
 
 use crate::error::{SubscribeError, UnsubscribeError};
 use crate::handle::Client;
@@ -32,12 +33,17 @@ pub struct Subscribe<'a> {
 
 impl<'a> Subscribe<'a> {
     pub(crate) fn new<'f>(client: &'a Client, filters: impl IntoIterator<Item = &'f str>) -> Self {
-        let filters = filters.into_iter().map(checked);
+        let filters = filters.into_iter().map(checked).collect::<Result<Vec<_>, _>>();
         Self {
             client,
-            filters: filters
-                .collect::<Result<_, _>>()
-                .map_err(|(filter, cause)| SubscribeError::Filter { filter, cause }),
+            filters: match filters {
+                // A queue without filters is something else: `Client::unmatched`.
+                Ok(filters) if filters.is_empty() => {
+                    Err(SubscribeError::NotAccepted(RequestError::Invalid(Cause::NoFilters.into())))
+                }
+                Ok(filters) => Ok(filters),
+                Err((filter, cause)) => Err(SubscribeError::Filter { filter, cause }),
+            },
             options: SubscriptionOptions { qos: QoS::ExactlyOnce, ..SubscriptionOptions::default() },
         }
     }
@@ -110,7 +116,11 @@ impl Future for Subscribing<'_> {
                 state.wakes.discard(Some(waker));
                 return Status::Live;
             };
-            let status = stream.status.clone();
+            let status = match stream.status.clone() {
+                // Somebody has unsubscribed it meanwhile, so that nobody will ask the server any more.
+                Status::Due | Status::Asked if stream.filters.is_empty() => Status::Live,
+                status => status,
+            };
             match status {
                 Status::Due | Status::Asked => state.wakes.replace(&mut stream.waker, waker),
                 Status::Live | Status::Failed(_) => state.wakes.discard(Some(waker)),
@@ -222,7 +232,7 @@ impl fmt::Debug for Unsubscribing {
     }
 }
 
-fn checked(filter: &str) -> Result<String, (String, mqtt_proto::Cause)> {
+fn checked(filter: &str) -> Result<String, (String, Cause)> {
     match TopicFilter::new(filter) {
         Ok(_) => Ok(filter.into()),
         Err(cause) => Err((filter.into(), cause)),

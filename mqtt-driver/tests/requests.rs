@@ -2,6 +2,8 @@
 
 mod world;
 
+use std::time::Duration;
+
 use mqtt_driver::{Client, Options};
 use world::{End, Network, World};
 
@@ -53,5 +55,38 @@ fn what_was_asked_first_is_asked_first_again() {
         server = accept(&world, &network).await;
         server.write(&SESSION_PRESENT).await;
         assert_eq!((grant(&mut server).await, grant(&mut server).await), (0xA2, 0x82));
+    });
+}
+
+#[test]
+fn a_subscribe_that_is_taken_back_before_the_server_hears_of_it_is_over() {
+    let world = World::new();
+    let (client, _network, mut server) = connecting(&world, |_| {});
+    let (done, ended) = std::sync::mpsc::channel();
+    let subscribing = client.clone();
+    world.spawn(async move {
+        let mut messages = subscribing.subscribe("a").await.unwrap();
+        done.send(messages.next().await).unwrap();
+    });
+    world.run_tasks();
+    world.run(async {
+        let unsubscribing = client.clone();
+        world.spawn(async move { unsubscribing.unsubscribe("a").await.unwrap() });
+        world.step().await;
+        server.write(&CONNACK).await;
+        client.connected().await.unwrap();
+        world.sleep(Duration::from_millis(1)).await;
+        assert_eq!(ended.try_recv(), Ok(None));
+    });
+}
+
+#[test]
+fn no_filter_is_the_callers_error() {
+    let world = World::new();
+    let (client, _network, mut server) = connecting(&world, |_| {});
+    world.run(async {
+        server.write(&CONNACK).await;
+        let error = client.subscribe_to([]).await.unwrap_err();
+        assert!(error.to_string().contains("no topic filter"), "{error}");
     });
 }
