@@ -210,7 +210,7 @@ pub struct ClientStats {
     pub connections: u64,
     /// Messages that matched no subscription.
     pub unmatched: u64,
-    /// Messages at QoS 0 that found their queue full.
+    /// Messages that found their queue full: at QoS 0, or with a session that the server has lost.
     pub dropped: u64,
 }
 

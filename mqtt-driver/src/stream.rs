@@ -149,7 +149,7 @@ impl Messages {
         }
     }
 
-    /// How many messages at QoS 0 were dropped because too many waited.
+    /// How many messages were dropped because too many waited: at QoS 0, or with a session that the server has lost.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.client.with(|state| state.streams.get_mut(self.key).map_or(0, |stream| stream.dropped))
@@ -533,6 +533,7 @@ impl Streams {
     /// A new connection is up.
     pub(crate) fn handle_up(&mut self, session_present: bool, wakes: &mut Wakes) {
         self.forget_owed(session_present);
+        self.drop_excess();
         self.doubt(false, wakes);
     }
 
@@ -584,6 +585,19 @@ impl Streams {
         }
         for stream in self.list.values_mut() {
             stream.bytes = stream.queue.iter().map(|waiting| waiting.message.len()).sum();
+        }
+    }
+
+    /// What nobody is owed an acknowledgement for is not bounded by what the server may leave unacknowledged, and each connection could bring more of it.
+    fn drop_excess(&mut self) {
+        for stream in self.list.values_mut() {
+            while stream.queue.len() > self.messages_max || stream.bytes > self.bytes_max {
+                let Some(waiting) = stream.queue.back().filter(|waiting| waiting.owed.is_none()) else { break };
+                stream.bytes -= waiting.message.len();
+                stream.queue.pop_back();
+                stream.dropped += 1;
+                self.dropped += 1;
+            }
         }
     }
 }
