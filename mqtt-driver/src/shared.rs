@@ -396,6 +396,7 @@ impl State {
 
     fn handle_down(&mut self, cause: DisconnectCause) {
         self.note_end(cause.into());
+        self.streams.stop_pausing();
         if self.is_up() {
             self.link = Link::Down;
             let resumable = self.durable && !self.closing;

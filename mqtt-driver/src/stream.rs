@@ -600,6 +600,14 @@ impl Streams {
             }
         }
     }
+
+    /// The connection is gone: nothing is read that could pause for a reader.
+    pub(crate) fn stop_pausing(&mut self) {
+        for stream in self.list.values_mut().filter(|stream| matches!(stream.crowd, Crowd::Pausing(_))) {
+            stream.crowd = Crowd::Unwelcome;
+        }
+        self.crowded_until = None;
+    }
 }
 
 /// How long reading may pause for the reader of a full queue.

@@ -56,3 +56,21 @@ fn sessions_that_are_lost_one_after_another_do_not_pile_up_what_they_brought() {
         assert_eq!((count, messages.dropped(), client.stats().dropped), (150, 850, 850));
     });
 }
+
+#[test]
+fn a_pause_for_a_reader_ends_with_the_connection() {
+    let world = World::new();
+    let (client, messages, network, mut server) = subscribed(&world, |options| options.stream_messages_max = 1);
+    world.run(async {
+        server.write(&[0x30, 4, 0, 1, b'a', 0].repeat(2)).await;
+        world.step().await;
+        // Reading pauses, so only a write can notice.
+        network.wire().cut();
+        client.publish("b", "").await.unwrap();
+        let before = world.now();
+        accept(&world, &network).await;
+        client.connected().await.unwrap();
+        assert!(world.now().since(before) < Duration::from_millis(50), "{:?}", world.now().since(before));
+    });
+    drop(messages);
+}
