@@ -18,6 +18,7 @@
 //! * *Settled once*: each publish, subscribe and unsubscribe ends in exactly one way, across reconnects, and also when the client ends.
 //! * Every queue has a bound.
 
+mod desk;
 mod driver;
 mod error;
 mod handle;
@@ -25,6 +26,7 @@ mod input;
 mod options;
 mod publish;
 mod random;
+mod ready;
 mod reconnect;
 mod requests;
 mod shard;
@@ -36,6 +38,7 @@ mod url;
 mod wake;
 mod write;
 
+pub use desk::BrokerHandle;
 pub use driver::{Driver, client};
 pub use error::{
     ConnectError, Error, HostError, ListenError, PublishError, Retry, SubscribeError, UnsubscribeError, UrlError,
@@ -45,7 +48,7 @@ pub use options::Options;
 pub use publish::{Delivery, Payload, Publish, Publishing};
 pub use random::random_seed;
 pub use reconnect::Reconnect;
-pub use shard::{BrokerHandle, Shard, broker};
+pub use shard::{Shard, broker};
 pub use stream::{Message, Messages};
 pub use subscribe::{Subscribe, Subscribing, Unsubscribing};
 pub use transport::{Clock, Connector, Listener, Timer, Transport};

@@ -2,39 +2,31 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use mqtt_proto::{Delivery, Publish, PublishBuf, ReasonCode, TransmitBuf};
-use mqtt_session::{Broker, BrokerCounts, BrokerEvent, BrokerOptions, ConnectionId, Instant, Message, Transmit};
+use mqtt_proto::TransmitBuf;
+use mqtt_session::{Broker, BrokerEvent, BrokerOptions, ConnectionId, Instant, Message, Transmit};
 
+use crate::desk::{BrokerHandle, Desk, Request};
 use crate::driver::FAREWELL_MAX;
-use crate::error::HostError;
 use crate::input::{Input, READ_BYTES};
-use crate::transport::{Clock, Listener, Timer, Transport};
-use crate::wake::{Queue, Ticket, Wakes};
+use crate::ready::SlotWaker;
+use crate::transport::{Clock, Timer, Transport};
+use crate::wake::Wakes;
 use crate::write::{Farewell, poll_write};
 
 /// A peer that takes not a single byte for so long is given up.
 const STALL_MAX: Duration = Duration::from_secs(60);
-
-/// How long to wait after a failed accept; it doubles from the one to the other.
-const ACCEPT_DELAY_MIN: Duration = Duration::from_millis(5);
-const ACCEPT_DELAY_MAX: Duration = Duration::from_secs(1);
 
 /// An unfinished packet of at most so many bytes is read on in the common buffer; a larger one gets a buffer of its own.
 const TAIL_BYTES_MAX: usize = 4 << 10;
 
 /// Room to read the rest of a larger one into.
 const ROOM_BYTES_MIN: usize = 4 << 10;
-
-/// What the host has said and the loop has not heard yet.
-const HOST_MESSAGES_MAX: usize = 1_000;
 
 /// A broker and its loop. Transports come in through the handle; nothing happens unless the [`Shard`] runs, on any executor.
 ///
@@ -51,7 +43,7 @@ const HOST_MESSAGES_MAX: usize = 1_000;
 /// }
 /// ```
 pub fn broker<T: Transport, C: Clock>(options: BrokerOptions, clock: C, seed: u64) -> (BrokerHandle<T>, Shard<T, C>) {
-    let desk = Arc::new(Desk { state: Mutex::new(DeskState::default()), ready: Arc::default() });
+    let desk = Arc::new(Desk::new());
     let shard = Shard {
         transports_max: options.connections_max,
         broker: Broker::new(options, seed),
@@ -69,303 +61,7 @@ pub fn broker<T: Transport, C: Clock>(options: BrokerOptions, clock: C, seed: u6
         listed: Vec::new(),
         stopping: false,
     };
-    (BrokerHandle(Arc::new(Hands(desk))), shard)
-}
-
-/// The broker that applications hold. Cheap to clone; clones are the same broker.
-///
-/// It ends with [`shutdown`](Self::shutdown), or when the last handle is dropped.
-pub struct BrokerHandle<T>(Arc<Hands<T>>);
-
-/// Lives as long as anybody holds a handle.
-struct Hands<T>(Arc<Desk<T>>);
-
-impl<T> Drop for Hands<T> {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
-impl<T> BrokerHandle<T> {
-    fn desk(&self) -> &Desk<T> {
-        &self.0.0
-    }
-
-    /// Hands an accepted transport over. If there are too many already, or the broker is shutting down, it is closed.
-    pub fn add(&self, transport: T) {
-        self.desk().add(transport);
-    }
-
-    /// Accepts connections until the broker ends. Spawn it beside the [`Shard`]; it does not keep the broker alive.
-    ///
-    /// What can't be accepted now, because too many files are open for example, is tried again a little later.
-    pub fn listen<L, C>(&self, mut listener: L, clock: C) -> impl Future<Output = ()> + use<L, C, T>
-    where
-        L: Listener<Transport = T>,
-        C: Clock,
-    {
-        let desk = Arc::clone(&self.0.0);
-        async move {
-            let mut timer = clock.timer();
-            let mut delay = ACCEPT_DELAY_MIN;
-            while let Some(accepted) = desk.unless_stopped(listener.accept()).await {
-                match accepted {
-                    Ok(transport) => {
-                        delay = ACCEPT_DELAY_MIN;
-                        desk.add(transport);
-                    }
-                    Err(_) => {
-                        let until = clock.now() + delay;
-                        delay = (delay * 2).min(ACCEPT_DELAY_MAX);
-                        let wait = poll_fn(|cx| timer.poll_deadline(cx, Some(until)));
-                        desk.unless_stopped(wait).await;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Publishes a message to all who are subscribed, without being a client.
-    ///
-    /// # Errors
-    ///
-    /// The loop is over, or 1,000 messages wait for it.
-    pub fn publish(&self, message: &Message<'_>) -> Result<(), HostError> {
-        let publish = Publish {
-            topic: Some(message.topic),
-            delivery: Delivery::AtMostOnce,
-            retain: message.retain,
-            properties: message.properties,
-            payload: message.payload,
-        };
-        self.ask(Request::Publish(PublishBuf::new(message.topic, &publish).with_qos(message.qos)))
-    }
-
-    /// Sends a client away, if it is connected.
-    ///
-    /// # Errors
-    ///
-    /// The loop is over, or 1,000 messages wait for it.
-    pub fn disconnect(&self, client_id: &str, reason: ReasonCode) -> Result<(), HostError> {
-        self.ask(Request::Disconnect(client_id.into(), reason))
-    }
-
-    fn ask(&self, request: Request) -> Result<(), HostError> {
-        {
-            let mut state = self.desk().lock();
-            if state.over {
-                return Err(HostError::Stopped);
-            }
-            if state.requests.len() >= HOST_MESSAGES_MAX {
-                return Err(HostError::Full);
-            }
-            state.requests.push(request);
-        }
-        self.desk().ready.wake();
-        Ok(())
-    }
-
-    /// Ends the broker in good order: clients are told, what is left is sent, and all transports are closed. Ready when that has been done, after a few seconds at most.
-    ///
-    /// Dropped before it is ready, it goes on.
-    pub async fn shutdown(&self) {
-        self.desk().stop();
-        self.desk().watch(|state| state.over).await;
-    }
-
-    /// How much there is of everything, as of the last turn of the loop.
-    #[must_use]
-    pub fn counts(&self) -> BrokerCounts {
-        self.desk().lock().counts
-    }
-}
-
-impl<T> Clone for BrokerHandle<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T> fmt::Debug for BrokerHandle<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BrokerHandle(..)")
-    }
-}
-
-/// Where handles leave what the loop picks up.
-struct Desk<T> {
-    state: Mutex<DeskState<T>>,
-    ready: Arc<Ready>,
-}
-
-struct DeskState<T> {
-    added: Vec<T>,
-    requests: Vec<Request>,
-    stop: bool,
-    over: bool,
-    watchers: Queue,
-    counts: BrokerCounts,
-}
-
-enum Request {
-    Publish(PublishBuf),
-    Disconnect(String, ReasonCode),
-}
-
-impl<T> Default for DeskState<T> {
-    fn default() -> Self {
-        Self {
-            added: Vec::new(),
-            requests: Vec::new(),
-            stop: false,
-            over: false,
-            watchers: Queue::default(),
-            counts: BrokerCounts::default(),
-        }
-    }
-}
-
-impl<T> Desk<T> {
-    fn lock(&self) -> MutexGuard<'_, DeskState<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, transport: T) {
-        let refused = {
-            let mut state = self.lock();
-            if state.over {
-                Some(transport)
-            } else {
-                state.added.push(transport);
-                None
-            }
-        };
-        drop(refused);
-        self.ready.wake();
-    }
-
-    fn stop(&self) {
-        let mut wakes = Wakes::default();
-        {
-            let mut state = self.lock();
-            state.stop = true;
-            state.watchers.call_all(&mut wakes);
-        }
-        wakes.run();
-        self.ready.wake();
-    }
-
-    /// Waits until `look` says yes.
-    async fn watch(&self, look: impl Fn(&DeskState<T>) -> bool) {
-        let mut watching = Watching { desk: self, ticket: None };
-        poll_fn(|cx| watching.poll(&look, cx)).await;
-    }
-
-    /// What `future` yields, unless the broker is stopped before.
-    async fn unless_stopped<F: Future>(&self, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
-        let mut watching = Watching { desk: self, ticket: None };
-        poll_fn(|cx| {
-            if watching.poll(|state| state.stop || state.over, cx).is_ready() {
-                return Poll::Ready(None);
-            }
-            future.as_mut().poll(cx).map(Some)
-        })
-        .await
-    }
-}
-
-/// Waits for a change of the desk.
-struct Watching<'a, T> {
-    desk: &'a Desk<T>,
-    ticket: Option<Ticket>,
-}
-
-impl<T> Watching<'_, T> {
-    fn poll(&mut self, look: impl Fn(&DeskState<T>) -> bool, cx: &mut Context<'_>) -> Poll<()> {
-        let waker = cx.waker().clone();
-        let mut wakes = Wakes::default();
-        let found = {
-            let mut state = self.desk.lock();
-            let found = look(&state);
-            if found {
-                wakes.discard(Some(waker));
-            } else {
-                state.watchers.wait(&mut self.ticket, waker, &mut wakes);
-            }
-            found
-        };
-        wakes.run();
-        if found { Poll::Ready(()) } else { Poll::Pending }
-    }
-}
-
-impl<T> Drop for Watching<'_, T> {
-    fn drop(&mut self) {
-        let mut wakes = Wakes::default();
-        self.desk.lock().watchers.leave(self.ticket, &mut wakes);
-        wakes.run();
-    }
-}
-
-/// Which slots are worth a look.
-#[derive(Default)]
-struct Ready(Mutex<ReadyList>);
-
-#[derive(Default)]
-struct ReadyList {
-    slots: Vec<usize>,
-    /// Wakes the loop; taken when it is woken.
-    waker: Option<Waker>,
-}
-
-impl Ready {
-    fn lock(&self) -> MutexGuard<'_, ReadyList> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(&self, slot: usize) {
-        let waker = {
-            let mut list = self.lock();
-            list.slots.push(slot);
-            list.waker.take()
-        };
-        waker.into_iter().for_each(Waker::wake);
-    }
-
-    fn wake(&self) {
-        let waker = self.lock().waker.take();
-        waker.into_iter().for_each(Waker::wake);
-    }
-
-    /// The loop looks now. Moves the list to `slots`, which is empty.
-    fn attend(&self, waker: Waker, slots: &mut Vec<usize>) {
-        let old = {
-            let mut list = self.lock();
-            std::mem::swap(&mut list.slots, slots);
-            list.waker.replace(waker)
-        };
-        drop(old);
-    }
-}
-
-/// The waker of one slot: a ready transport costs a look at that transport, not at all of them.
-struct SlotWaker {
-    slot: usize,
-    listed: AtomicBool,
-    ready: Arc<Ready>,
-}
-
-impl Wake for SlotWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if !self.listed.swap(true, Ordering::AcqRel) {
-            self.ready.push(self.slot);
-        }
-    }
+    (BrokerHandle::new(desk), shard)
 }
 
 /// One transport.
@@ -501,8 +197,7 @@ impl<T: Transport, C: Clock> Shard<T, C> {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        let bell =
-            Arc::new(SlotWaker { slot: index, listed: AtomicBool::new(true), ready: Arc::clone(&self.desk.ready) });
+        let bell = Arc::new(SlotWaker::listed(index, Arc::clone(&self.desk.ready)));
         self.slots[index] = Some(Slot {
             transport,
             stage: Stage::Open(id),
@@ -545,7 +240,7 @@ impl<T: Transport, C: Clock> Shard<T, C> {
     fn turn(&mut self, now: Instant, index: usize) {
         let Some(slot) = &mut self.slots[index] else { return };
         // Before the first look, so that what comes later is noticed.
-        slot.bell.listed.store(false, Ordering::Release);
+        slot.bell.unlist();
         match &slot.stage {
             Stage::Open(id) => {
                 let id = *id;
