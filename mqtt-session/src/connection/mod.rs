@@ -188,14 +188,13 @@ impl Connection {
         Event::Disconnected(Disconnected::new(cause))
     }
 
-    /// DISCONNECT, with a code that our end may send.
+    /// DISCONNECT, with a code that our end may send. Before 5.0 it has none, and says that all is well: a client's will would be lost with it
+    /// (v3\[MQTT-3.14.4-3\]), so the connection is only closed (v3\[MQTT-4.8.0-1\]).
     fn say_goodbye(&mut self, reason_code: ReasonCode) {
-        let codec = self.link.codec;
-        if codec.role == Role::Server && !codec.version.server_may_disconnect() {
+        if !self.version().acks_carry_reason() {
             return;
         }
-        let said = if codec.version.acks_carry_reason() { reason_code } else { ReasonCode::NORMAL_DISCONNECTION };
-        for code in [said, ReasonCode::ProtocolError] {
+        for code in [reason_code, ReasonCode::UnspecifiedError] {
             // One that does not fit is left out, as is a code that is not ours to send: v5[MQTT-3.1.2-24]
             if matches!(self.try_answer(&Packet::Disconnect(Disconnect::new(code))), Ok(()) | Err(TOO_LARGE)) {
                 return;
