@@ -4,8 +4,8 @@ use alloc::string::String;
 use core::num::{NonZeroU16, NonZeroU32};
 
 use mqtt_proto::{
-    Codec, ConnAck, Connect, Packet, PacketId, Properties, PropertiesBuf, Property, ReasonCode, Subscribe,
-    Subscription, Text, TopicFilter, TopicName, TransmitBuf, Unsubscribe, Will,
+    Codec, ConnAck, Connect, Frame, Packet, PacketId, PacketType, Properties, PropertiesBuf, Property, ReasonCode,
+    Subscribe, Subscription, Text, TopicFilter, TopicName, TransmitBuf, Unsubscribe, Will,
 };
 
 use crate::connection::{Announced, Connection, Fit, Handled, Phase, Transmit};
@@ -161,7 +161,7 @@ impl Client {
     /// offers it again, with more behind it.
     pub fn handle_input<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Option<Event<'b>> {
         loop {
-            let handled = match self.connection.next_frame(now, input) {
+            let handled = match self.next_frame(now, input) {
                 Ok(Some(frame)) => self
                     .connection
                     .decode(&frame)
@@ -178,6 +178,16 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// The first packet has to be CONNACK, which its first byte tells, so a server with another protocol is not waited for.
+    fn next_frame<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Result<Option<Frame<'b>>, DisconnectCause> {
+        let is_connack = |first: &u8| PacketType::from_u8(first >> 4) == Some(PacketType::ConnAck);
+        // v3[MQTT-3.2.0-1] v5[MQTT-3.2.0-1]
+        if self.connection.link.phase == Phase::AwaitConnAck && !input.first().is_none_or(is_connack) {
+            return Err(DisconnectCause::Violation(Violation::BeforeConnAck));
+        }
+        self.connection.next_frame(now, input)
     }
 
     fn handle_packet<'b>(&mut self, now: Instant, packet: Packet<'b>, bytes: usize) -> Handled<'b> {

@@ -178,6 +178,22 @@ fn a_refusal_is_told_with_its_reason() {
     }
 }
 
+/// v3\[MQTT-3.2.0-1\] v5\[MQTT-3.2.0-1\]
+#[test]
+fn a_server_with_another_protocol_is_known_by_its_first_byte() {
+    for version in VERSIONS {
+        for first in [&b"SSH-2.0-OpenSSH_9.2p1\r\n"[..], b"H", b"\x15", b"220 ready", &[0x30], &[0xE0]] {
+            let mut options = ConnectOptions::new("c");
+            options.version = version;
+            let mut client = Client::new(options);
+            client.connect(Instant::ZERO).unwrap();
+            let said = client.handle_input(Instant::ZERO, &mut &first[..]).map(Said::from);
+            let cause = DisconnectCause::Violation(Violation::BeforeConnAck);
+            assert_eq!(said, Some(Said::Disconnected(cause)), "{first:?}");
+        }
+    }
+}
+
 #[test]
 fn an_unanswered_handshake_has_a_deadline_at_both_ends() {
     let deadline = Instant::ZERO + Duration::from_secs(10);
