@@ -36,6 +36,9 @@ use crate::wake::Ticket;
 /// subscribes again what the server has forgotten. It ends with [`disconnect`](Self::disconnect), with an error that no retry
 /// would mend, or when the last handle, the last [`Messages`] and the last [`Delivery`](crate::Delivery) are dropped.
 ///
+/// The loop ends with its runtime, and what it has not written then is lost, as a message at QoS 0 that has just been published may be. A program that is
+/// about to end awaits [`disconnect`](Self::disconnect), which waits until everything has been sent.
+///
 /// Every future of it may be dropped at any time. A task that receives may publish, and wait for it: nothing that the client
 /// waits for ever depends on that task taking messages.
 #[derive(Clone)]
