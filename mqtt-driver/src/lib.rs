@@ -14,7 +14,7 @@
 //! # Promises
 //!
 //! * *Cancel-safe*: any future may be dropped at any await. All changes happen in synchronous functions, so nothing is lost and nothing is stuck.
-//! * *No deadlock*: reading never stops because an application is slow. A task that takes messages may publish and wait for it.
+//! * *No deadlock*: reading never stops for long because an application is slow (a full queue at QoS 0 gets a tenth of a second). A task that takes messages may publish and wait for it.
 //! * *Settled once*: each publish, subscribe and unsubscribe ends in exactly one way, across reconnects, and also when the client ends.
 //! * Every queue has a bound.
 

@@ -43,6 +43,11 @@ impl Requests {
         self.due.push_back(Question::Subscribe(key));
     }
 
+    /// Nobody wants a subscribe any more that the server has not heard of.
+    pub(crate) fn forget(&mut self, key: StreamKey) {
+        self.due.retain(|question| *question != Question::Subscribe(key));
+    }
+
     fn unsubscribe(&mut self, filters: Vec<String>, awaited: bool) -> JobKey {
         let key = JobKey(self.next);
         self.next += 1;
@@ -104,14 +109,22 @@ impl Requests {
     ) {
         let Some(Question::Subscribe(key)) = self.asked.remove(&id) else { return };
         let Some(stream) = streams.get_mut(key) else { return };
-        let refused = suback.reason_codes.iter().zip(&stream.filters).find(|(code, _)| code.is_failure());
-        stream.status = match refused {
-            None => Status::Live,
-            Some((reason_code, filter)) => {
-                Status::Failed(SubscribeError::Refused { filter: filter.text.clone(), reason_code })
-            }
+        let mut answers = suback.reason_codes.iter().zip(&stream.filters);
+        let refused = answers.clone().find(|(code, _)| code.is_failure());
+        let Some((reason_code, filter)) = refused else {
+            stream.status = Status::Live;
+            wakes.wake(stream.waker.take());
+            return;
         };
+        // If one is refused, none is kept.
+        let granted: Vec<_> =
+            answers.by_ref().filter(|(code, _)| !code.is_failure()).map(|(_, filter)| filter.text.clone()).collect();
+        stream.status = Status::Failed(SubscribeError::Refused { filter: filter.text.clone(), reason_code });
         wakes.wake(stream.waker.take());
+        let unwanted: Vec<_> = granted.into_iter().filter(|text| !streams.is_wanted_besides(key, text)).collect();
+        if !unwanted.is_empty() {
+            self.unsubscribe(unwanted, false);
+        }
     }
 
     pub(crate) fn handle_unsuback(&mut self, id: RequestId, unsuback: &UnsubAck<'_>, wakes: &mut Wakes) {

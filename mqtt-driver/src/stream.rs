@@ -383,6 +383,12 @@ impl Streams {
         self.list.values().flat_map(|stream| &stream.filters).any(|filter| filter.text == text)
     }
 
+    /// Some queue other than `key` has this filter.
+    pub(crate) fn is_wanted_besides(&self, key: StreamKey, text: &str) -> bool {
+        let others = self.list.iter().filter(|&(&other, stream)| other != key && !stream.is_ending());
+        others.flat_map(|(_, stream)| &stream.filters).any(|filter| filter.text == text)
+    }
+
     /// Forgets a filter everywhere: the application has unsubscribed it.
     pub(crate) fn remove_filter(&mut self, text: &str, wakes: &mut Wakes) {
         for stream in self.list.values_mut().filter(|stream| !stream.catch_all) {
@@ -658,6 +664,7 @@ impl State {
             self.acknowledge(token);
         }
         if matches!(stream.status, Status::Due) {
+            self.requests.forget(key);
             return Vec::new();
         }
         let filters = stream.filters.into_iter().map(|filter| filter.text);

@@ -90,3 +90,20 @@ fn no_filter_is_the_callers_error() {
         assert!(error.to_string().contains("no topic filter"), "{error}");
     });
 }
+
+/// The session outlives the connection here, so nothing but an UNSUBSCRIBE ends what was granted.
+#[test]
+fn if_one_filter_is_refused_none_is_kept() {
+    let world = World::new();
+    let (client, _network, mut server) = connecting(&world, |_| {});
+    world.run(async {
+        server.write(&CONNACK).await;
+        client.connected().await.unwrap();
+        let subscribing = client.clone();
+        world.spawn(async move { assert!(subscribing.subscribe_to(["a", "b"]).await.is_err()) });
+        let subscribe = server.packet().await;
+        server.write(&[0x90, 5, subscribe[2], subscribe[3], 0, 0, 0x87]).await;
+        let unsubscribe = server.packet().await;
+        assert_eq!((unsubscribe[0], &unsubscribe[5..]), (0xA2, &[0, 1, b'a'][..]));
+    });
+}

@@ -225,7 +225,7 @@ pub struct ServerOptions {
     pub shared_subscription_available: bool,
     /// Who acknowledges messages.
     pub acknowledge: Acknowledge,
-    /// Bounds.
+    /// Bounds. [`Limits::queued_messages_max`] is 100,000 here: a burst for one client comes from many.
     pub limits: Limits,
 }
 
@@ -242,7 +242,7 @@ impl Default for ServerOptions {
             subscription_identifier_available: true,
             shared_subscription_available: false,
             acknowledge: Acknowledge::default(),
-            limits: Limits::default(),
+            limits: Limits { queued_messages_max: 100_000, ..Limits::default() },
         }
     }
 }

@@ -82,7 +82,7 @@ struct LimitArgs {
     /// Messages at QoS 1 and 2 to one client that may be unacknowledged; not said, 20 before MQTT 5 [default: 100]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     max_in_flight: Option<u16>,
-    /// Messages that may wait for one client [default: 1000]
+    /// Messages that may wait for one client [default: 100000]
     #[arg(long, value_name = "COUNT")]
     max_queued_messages: Option<usize>,
     /// Messages that may wait for one client, in bytes [default: 16777216]
