@@ -1,5 +1,7 @@
 //! Time, as the host tells it.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use core::ops::Add;
 use core::time::Duration;
 

@@ -1,5 +1,7 @@
 //! The topics that the peer's aliases stand for (5.0 section 3.3.2.3.4). Forgotten with the connection: v5\[MQTT-3.3.2-7\].
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use alloc::collections::BTreeMap;
 
 use mqtt_proto::{TopicAlias, TopicName, TopicNameBuf};

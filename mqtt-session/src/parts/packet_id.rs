@@ -1,5 +1,7 @@
 //! Hands out packet identifiers.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use mqtt_proto::PacketId;
 
 /// Goes round all identifiers. Which of them are in use is not remembered here but asked: what holds them knows it best.

@@ -1,5 +1,7 @@
 //! How many publishes the peer still takes before it acknowledges one (5.0 section 4.9).
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 /// The send quota of one connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Quota {
