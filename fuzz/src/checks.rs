@@ -1,11 +1,11 @@
 //! The equations. Each takes any bytes, and panics where an equation does not hold.
 
+use mqtt_proto::choices::{self, Choices};
 use mqtt_proto::{
     Codec, Connect, DecodeError, Frame, Framer, Packet, PacketBuf, Properties, PropertiesBuf, Publish, PublishBuf,
     Role, TopicFilter, TopicName, TransmitBuf, Version,
 };
 
-use super::choices::{self, Choices};
 use super::topics;
 
 /// What decodes from a stream encodes to an equal packet, at both ends of the connection.

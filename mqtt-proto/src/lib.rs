@@ -34,6 +34,15 @@
 //!   needs one. What remains is checked before the first byte is written.
 //! * 5.0's [`Properties`] are one checked range of bytes with typed accessors. Build them in a [`PropertiesBuf`].
 //! * To keep a packet beyond its input, put it into a [`PacketBuf`].
+//!
+//! # For your tests
+//!
+//! Two features, both off, make packets of every type in every version, for tests of code that uses this crate. Neither changes what there is
+//! without it.
+//!
+//! * `proptest`: strategies, `mqtt_proto::proptest`, without `std`.
+//! * `arbitrary`: implementations of `Arbitrary` for [`PacketBuf`], [`Codec`], [`Text`], [`TopicName`] and [`TopicFilter`]. The crate of that name
+//!   uses `std`.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -58,7 +67,11 @@
 extern crate alloc;
 
 mod ack;
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
 mod auth;
+#[cfg(any(feature = "arbitrary", feature = "proptest"))]
+pub mod choices;
 mod codec;
 mod connack;
 mod connect;
@@ -70,6 +83,8 @@ mod list;
 mod packet;
 mod packet_buf;
 mod property;
+#[cfg(feature = "proptest")]
+pub mod proptest;
 mod publish;
 mod publish_buf;
 mod qos;

@@ -4,12 +4,11 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::fuzz::choices;
 use common::golden;
 use mqtt_proto::Role::{Client, Server};
 use mqtt_proto::Version::{V3_1, V3_1_1, V5};
 use mqtt_proto::{
-    Cause, Codec, Frame, PacketType, PropertiesBuf, Property, Role, Text, TopicFilter, TopicName, Version,
+    Cause, Codec, Frame, PacketType, PropertiesBuf, Property, Role, Text, TopicFilter, TopicName, Version, choices,
 };
 
 /// Cause, reason code, version, who receives it, offset, bytes.

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::fuzz::{checks, choices};
+use common::fuzz::checks;
 use common::golden::{self, Golden};
-use mqtt_proto::{Frame, PacketType, Role, Version};
+use mqtt_proto::{Frame, PacketType, Role, Version, choices};
 use proptest::prelude::{ProptestConfig, any};
 use proptest::{collection, proptest};
 

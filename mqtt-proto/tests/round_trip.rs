@@ -3,12 +3,12 @@
 mod common;
 
 use bytes::Bytes;
-use common::fuzz::{checks, choices};
+use common::fuzz::checks;
 use mqtt_proto::{
     Ack, Auth, Cause, Codec, ConnAck, Connect, Delivery, Disconnect, EncodeError, Frame, PACKET_BYTES_MAX, Packet,
     PacketBuf, PacketId, PacketType, Payload, Properties, PropertiesBuf, Property, Publish, PublishBuf, QoS,
     ReasonCode, RetainHandling, Role, SHARED_BYTES_MIN, SubAck, Subscribe, Subscription, SubscriptionId,
-    SubscriptionOptions, Text, TopicFilter, TopicName, TransmitBuf, UnsubAck, Unsubscribe, Version, Will,
+    SubscriptionOptions, Text, TopicFilter, TopicName, TransmitBuf, UnsubAck, Unsubscribe, Version, Will, choices,
 };
 use proptest::prelude::{ProptestConfig, any};
 use proptest::{collection, proptest};

@@ -7,12 +7,12 @@ mod common;
 
 use std::hint::black_box;
 
-use common::fuzz::{checks, choices};
+use common::fuzz::checks;
 use common::golden::{self, Golden};
 use counting::{Allocations, allocations};
 use mqtt_proto::{
     Codec, DecodeError, Frame, Framer, PACKET_BYTES_MAX, Packet, PacketBuf, PacketType, Properties, Publish,
-    PublishBuf, TransmitBuf,
+    PublishBuf, TransmitBuf, choices,
 };
 
 const NONE: Allocations = Allocations { count: 0, largest: 0 };

@@ -1,25 +1,65 @@
-//! Any packet out of any bytes: each byte makes a choice, and where they end the simplest choice is made.
+//! Any packet out of any bytes, for tests: each byte makes a choice, and where they end the simplest choice is made.
+//!
+//! This is what features `proptest` and `arbitrary` are made of. Use it directly where a test needs the packet as its maker has it, which borrows,
+//! and not a [`PacketBuf`], which has been encoded:
+//!
+//! ```
+//! use mqtt_proto::choices::{Choices, sender, with_packet};
+//! use mqtt_proto::TransmitBuf;
+//!
+//! let mut choices = Choices::new(b"whatever a fuzzer has found");
+//! let (codec, packet_type) = sender(&mut choices);
+//! with_packet(&mut choices, codec, packet_type, |packet| {
+//!     assert_eq!(packet.packet_type(), packet_type);
+//!     let mut out = TransmitBuf::new();
+//!     codec.encode(packet, &mut out).unwrap();
+//!     assert_eq!(codec.encoded_len(packet), Ok(out.len()));
+//! });
+//! ```
 //!
 //! Texts and payloads are borrowed from the bytes, so that a fuzzer's dictionary works on them. The lists of what may stand where
 //! are written out once more here, from the specification: the codec's own tables are what is on trial.
 
-use std::num::{NonZeroU16, NonZeroU32};
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unreachable,
+    reason = "only tests get here, and a test had better hear of it"
+)]
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::num::{NonZeroU16, NonZeroU32};
 
 use bytes::Bytes;
-use mqtt_proto::{
-    Ack, Auth, Codec, ConnAck, Connect, Delivery, Disconnect, Packet, PacketId, PacketType, Payload, PropertiesBuf,
-    Property, Publish, QoS, ReasonCode, RetainHandling, Role, SubAck, Subscribe, Subscription, SubscriptionId,
-    SubscriptionOptions, Text, TopicAlias, TopicFilter, TopicName, UnsubAck, Unsubscribe, Version, Will,
+
+use crate::{
+    Ack, Auth, Codec, ConnAck, Connect, Delivery, Disconnect, Packet, PacketBuf, PacketId, PacketType, Payload,
+    PropertiesBuf, Property, Publish, QoS, ReasonCode, RetainHandling, Role, SubAck, Subscribe, Subscription,
+    SubscriptionId, SubscriptionOptions, Text, TopicAlias, TopicFilter, TopicName, TransmitBuf, UnsubAck, Unsubscribe,
+    Version, Will,
 };
 
 /// Bytes that decide.
+///
+/// ```
+/// use mqtt_proto::choices::Choices;
+///
+/// let mut choices = Choices::new(&[1, 7]);
+/// assert_eq!(choices.pick(&["a", "b", "c"]), "b");
+/// assert_eq!([choices.byte(), choices.byte()], [7, 0]);
+/// ```
+#[derive(Clone, Debug)]
 pub struct Choices<'a>(&'a [u8]);
 
 impl<'a> Choices<'a> {
-    pub fn new(bytes: &'a [u8]) -> Self {
+    /// All choices that will be made.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
+    /// The next byte, 0 behind the last one.
     pub fn byte(&mut self) -> u8 {
         let Some((&first, rest)) = self.0.split_first() else {
             return 0;
@@ -28,6 +68,11 @@ impl<'a> Choices<'a> {
         first
     }
 
+    /// One of them. There has to be one.
+    ///
+    /// # Panics
+    ///
+    /// `from` is empty.
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[usize::from(self.byte()) % from.len()]
     }
@@ -77,21 +122,24 @@ impl<'a> Choices<'a> {
             ]);
         }
         let bytes = self.bytes();
-        let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
-        let text = std::str::from_utf8(&bytes[..valid]).unwrap_or_default();
+        let valid = core::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+        let text = core::str::from_utf8(&bytes[..valid]).unwrap_or_default();
         text.split('\0').next().unwrap_or_default()
     }
 
-    fn text(&mut self) -> Text<'a> {
+    /// A text.
+    pub fn text(&mut self) -> Text<'a> {
         Text::new(self.str()).expect("it is short and without NUL")
     }
 
-    fn topic(&mut self) -> TopicName<'a> {
+    /// A topic name.
+    pub fn topic(&mut self) -> TopicName<'a> {
         let name = self.str().split(['+', '#']).next().unwrap_or_default();
         TopicName::new(if name.is_empty() { "t" } else { name }).expect("wildcards were cut off")
     }
 
-    fn filter(&mut self, version: Version) -> TopicFilter<'a> {
+    /// A topic filter.
+    pub fn filter(&mut self, version: Version) -> TopicFilter<'a> {
         if let Ok(filter) = TopicFilter::from_text(self.text(), version) {
             return filter;
         }
@@ -165,7 +213,7 @@ impl<'a> Choices<'a> {
             0x2A => Property::SharedSubscriptionAvailable(self.flag()),
             _ => unreachable!("no list names {id:#x}"),
         };
-        assert_eq!(property.id(), id);
+        debug_assert_eq!(property.id(), id);
         property
     }
 
@@ -196,12 +244,46 @@ impl<'a> Choices<'a> {
 pub fn sender(choices: &mut Choices<'_>) -> (Codec, PacketType) {
     let version = choices.pick(&Version::ALL);
     let role = choices.pick(&[Role::Client, Role::Server]);
-    let sent: Vec<_> =
-        PacketType::ALL.into_iter().filter(|packet_type| packet_type.is_sent_by(role, version)).collect();
     let mut codec = Codec::client(version);
     codec.role = role;
-    codec.packet_bytes_max = mqtt_proto::PACKET_BYTES_MAX;
-    (codec, choices.pick(&sent))
+    codec.packet_bytes_max = crate::PACKET_BYTES_MAX;
+    (codec, packet_type(choices, codec))
+}
+
+/// Either end in some version, as what [`packet_buf`] needs.
+pub fn receiver(choices: &mut Choices<'_>) -> Codec {
+    let version = choices.pick(&Version::ALL);
+    let role = choices.pick(&[Role::Server, Role::Client]);
+    let mut codec = Codec::client(version);
+    codec.role = role;
+    codec
+}
+
+/// A packet that `receiver` may get. `None`: this one is larger than `receiver` takes; none has more than about 17,000 bytes.
+///
+/// ```
+/// use mqtt_proto::choices::{Choices, packet_buf};
+/// use mqtt_proto::{Codec, Packet, Version};
+///
+/// let server = Codec::server(Version::V3_1_1);
+/// let simplest = packet_buf(&mut Choices::new(&[]), server).unwrap();
+/// assert!(matches!(simplest.packet(), Packet::Connect(_)));
+/// ```
+#[must_use]
+pub fn packet_buf(choices: &mut Choices<'_>, receiver: Codec) -> Option<PacketBuf> {
+    let mut sender = receiver;
+    sender.role = receiver.role.peer();
+    let packet_type = packet_type(choices, sender);
+    let mut out = TransmitBuf::new();
+    let encoded = with_packet(choices, sender, packet_type, |packet| sender.encode(packet, &mut out));
+    encoded.expect("its sender may send it");
+    PacketBuf::new(receiver, out.slices().flatten().copied().collect()).ok()
+}
+
+fn packet_type(choices: &mut Choices<'_>, sender: Codec) -> PacketType {
+    let sent: Vec<_> =
+        PacketType::ALL.into_iter().filter(|packet_type| packet_type.is_sent_by(sender.role, sender.version)).collect();
+    choices.pick(&sent)
 }
 
 /// Makes a packet of this type that `codec` may send, and shows it to `check`.
