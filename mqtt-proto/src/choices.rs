@@ -259,7 +259,7 @@ pub fn receiver(choices: &mut Choices<'_>) -> Codec {
     codec
 }
 
-/// A packet that `receiver` may get. `None`: this one is larger than `receiver` takes; none has more than about 17,000 bytes.
+/// A packet that `receiver` may get. `None`: this one is larger than `receiver` takes; none has 20,000 bytes.
 ///
 /// ```
 /// use mqtt_proto::choices::{Choices, packet_buf};
