@@ -180,7 +180,7 @@ impl<'a> Body<'a> for Subscribe<'a> {
             if !version.has_subscription_options() && subscription.options != qos_only {
                 return Err(EncodeError::NotInVersion { what: "a subscription option", version });
             }
-            subscription.filter.check(version)?;
+            subscription.filter.check_share(version)?;
             subscription.check(version)?;
         }
         Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(self.subscriptions.encoded_len()))

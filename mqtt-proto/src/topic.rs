@@ -144,13 +144,19 @@ impl<'a> TopicFilter<'a> {
     ///
     /// Those of [`new`](Self::new).
     pub fn from_text(text: Text<'a>, version: Version) -> Result<Self, Cause> {
-        let bytes = text.as_bytes();
-        check_filter(bytes)?;
-        // v5[MQTT-4.8.2-1] v5[MQTT-4.8.2-2]
+        check_filter(text.as_bytes())?;
+        let filter = Self(text);
+        filter.check_share(version)?;
+        Ok(filter)
+    }
+
+    /// The one thing about a filter that depends on the version: v5\[MQTT-4.8.2-1\] v5\[MQTT-4.8.2-2\].
+    pub(crate) fn check_share(self, version: Version) -> Result<(), Cause> {
+        let bytes = self.as_bytes();
         if version.has_shared_subscriptions() && bytes.starts_with(SHARE) && split_share(bytes).is_none() {
             return Err(Cause::SharedFilter);
         }
-        Ok(Self(text))
+        Ok(())
     }
 
     /// As a text.

@@ -39,13 +39,6 @@ impl<'a> Unsubscribe<'a> {
     }
 }
 
-impl TopicFilter<'_> {
-    /// It is a filter in `version`, too.
-    pub(crate) fn check(self, version: Version) -> Result<(), Cause> {
-        TopicFilter::from_text(self.text(), version).map(drop)
-    }
-}
-
 impl<'a> Element<'a> for TopicFilter<'a> {
     fn read(reader: &mut Reader<'a>, version: Version) -> Result<Self, DecodeError> {
         let start = *reader;
@@ -79,7 +72,7 @@ impl<'a> Body<'a> for Unsubscribe<'a> {
         if self.filters.is_empty() {
             return Err(Cause::NoFilters.into());
         }
-        self.filters.iter().try_for_each(|filter| filter.check(version))?;
+        self.filters.iter().try_for_each(|filter| filter.check_share(version))?;
         Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(self.filters.encoded_len()))
     }
 
