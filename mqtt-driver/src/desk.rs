@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mqtt_proto::{Delivery, Publish, PublishBuf, ReasonCode};
+use mqtt_proto::{PublishBuf, ReasonCode};
 use mqtt_session::{BrokerCounts, Message};
 
 use crate::error::HostError;
@@ -85,14 +85,7 @@ impl<T> BrokerHandle<T> {
     ///
     /// The loop is over, or 1,000 messages wait for it.
     pub fn publish(&self, message: &Message<'_>) -> Result<(), HostError> {
-        let publish = Publish {
-            topic: Some(message.topic),
-            delivery: Delivery::AtMostOnce,
-            retain: message.retain,
-            properties: message.properties,
-            payload: message.payload,
-        };
-        self.ask(Request::Publish(PublishBuf::new(message.topic, &publish).with_qos(message.qos)))
+        self.ask(Request::Publish(message.to_buf()))
     }
 
     /// Sends a client away, if it is connected.

@@ -48,7 +48,8 @@ impl<'a> Message<'a> {
     }
 
     /// A copy to keep.
-    pub(crate) fn keep(&self) -> PublishBuf {
+    #[must_use]
+    pub fn to_buf(self) -> PublishBuf {
         // Only the QoS is kept of a delivery; the packet identifier that has to go with it is not.
         PublishBuf::new(self.topic, &self.publish(Delivery::AtMostOnce)).with_qos(self.qos)
     }

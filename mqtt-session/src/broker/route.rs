@@ -94,12 +94,12 @@ fn outgoing(message: &Arc<PublishBuf>, hits: &[Hit]) -> Outgoing {
 /// What is kept of a message: not the properties that end here.
 fn keep(message: &Message<'_>) -> PublishBuf {
     if message.properties.iter().all(travels) {
-        return message.keep();
+        return message.to_buf();
     }
     let mut properties = PropertiesBuf::new();
     let extended = properties.extend_if(message.properties, travels);
     debug_assert!(extended.is_ok(), "they stood in a packet: {extended:?}");
-    Message { properties: properties.as_properties(), ..*message }.keep()
+    Message { properties: properties.as_properties(), ..*message }.to_buf()
 }
 
 /// Messages that turned out to be too large since the last time. What a connection that is ending has to say stays where it is.

@@ -33,7 +33,7 @@ impl StoredWill {
             payload: will.payload.into(),
         };
         let delay = will.properties.will_delay_interval().unwrap_or(0);
-        Self { message: Box::new(message.keep()), delay: Duration::from_secs(delay.into()) }
+        Self { message: Box::new(message.to_buf()), delay: Duration::from_secs(delay.into()) }
     }
 
     pub(super) fn message(&self) -> Message<'_> {

@@ -71,7 +71,7 @@ impl Connection {
             self.link.codec.encode(&packet, self.link.output.buf())?;
             return Ok(Published::Sent);
         }
-        self.accept(Outgoing::new(Arc::new(message.keep())))
+        self.accept(Outgoing::new(Arc::new(message.to_buf())))
     }
 
     /// Accepts a message that is kept already.
