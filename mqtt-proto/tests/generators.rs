@@ -1,6 +1,6 @@
 //! What features `proptest` and `arbitrary` make: everything that there is, and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use ::arbitrary::{Arbitrary, Unstructured};
 use mqtt_proto::choices::{Choices, packet_buf};
@@ -25,6 +25,14 @@ fn arbitrary_makes_every_packet_from_every_end_in_every_version() {
     assert_eq!(kinds(made), every_kind());
     let made = inputs(5_000).map(|bytes| Unstructured::new(&bytes).arbitrary::<PacketBuf>().unwrap());
     assert!(kinds(made).is_subset(&every_kind()));
+}
+
+#[test]
+fn arbitrary_makes_either_end_in_every_version() {
+    let made: HashSet<Codec> =
+        inputs(100).map(|bytes| Unstructured::new(&bytes).arbitrary::<Codec>().unwrap()).collect();
+    let every = Version::ALL.into_iter().flat_map(|version| [Codec::client(version), Codec::server(version)]);
+    assert_eq!(made, every.collect());
 }
 
 #[test]

@@ -2,13 +2,16 @@
 
 mod common;
 
+use std::num::{NonZeroU16, NonZeroU32};
+
 use bytes::Bytes;
 use common::fuzz::checks;
 use mqtt_proto::{
     Ack, Auth, Cause, Codec, ConnAck, Connect, Delivery, Disconnect, EncodeError, Frame, PACKET_BYTES_MAX, Packet,
     PacketBuf, PacketId, PacketType, Payload, Properties, PropertiesBuf, Property, Publish, PublishBuf, QoS,
     ReasonCode, RetainHandling, Role, SHARED_BYTES_MIN, SubAck, Subscribe, Subscription, SubscriptionId,
-    SubscriptionOptions, Text, TopicFilter, TopicName, TransmitBuf, UnsubAck, Unsubscribe, Version, Will, choices,
+    SubscriptionOptions, Text, TopicAlias, TopicFilter, TopicName, TransmitBuf, UnsubAck, Unsubscribe, Version, Will,
+    choices,
 };
 use proptest::prelude::{ProptestConfig, any};
 use proptest::{collection, proptest};
@@ -248,6 +251,106 @@ fn every_refusal_has_its_reason_and_writes_nothing() {
     assert!(encode(Codec::client(V5), &Packet::Connect(connect)).is_ok());
 }
 
+/// 5.0 section 2.2.2.2, v5\[MQTT-3.3.4-6\] v5\[MQTT-3.14.2-2\]: what the receiver would refuse is not sent.
+#[test]
+fn of_all_properties_only_those_of_the_tables_are_encoded() {
+    let subscriptions = [Subscription::new(TopicFilter::new("t").unwrap(), QoS::AtMostOnce)];
+    let method = Property::AuthenticationMethod(Text::EMPTY);
+    for (sender, packet_type) in senders().filter(|(sender, _)| sender.version == Version::V5) {
+        if matches!(packet_type, PacketType::PingReq | PacketType::PingResp) {
+            continue;
+        }
+        for property in every_property() {
+            let id = property.id();
+            let mut properties = buf(&[property]);
+            // Authentication Data never stands without its method, nor does AUTH.
+            if id == 0x16 || (packet_type == PacketType::Auth && id != 0x15) {
+                properties.push(method).unwrap();
+            }
+            let properties = properties.as_properties();
+            let check = |packet: Packet<'_>, ids: &[u8]| {
+                let refusal = EncodeError::Refused(match (packet_type, id) {
+                    (PacketType::Publish, 0x0B) => Cause::SubscriptionIdFromClient,
+                    (PacketType::Disconnect, 0x11) => Cause::SessionExpiryFromServer,
+                    _ => Cause::MisplacedProperty,
+                });
+                let expected = if ids.contains(&id) { Ok(()) } else { Err(refusal) };
+                assert_eq!(encode(sender, &packet).map(|_| ()), expected, "{packet:?} from a {}", sender.role);
+            };
+            check(carrying(packet_type, properties, &subscriptions), choices::property_ids(packet_type, sender.role));
+            if packet_type == PacketType::Connect {
+                let will = Will { properties, ..Will::new(TopicName::new("t").unwrap(), b"") };
+                check(Packet::Connect(Connect { will: Some(will), ..Connect::new(Text::EMPTY) }), choices::WILL);
+            }
+        }
+    }
+}
+
+fn every_property() -> [Property<'static>; 27] {
+    let text = Text::EMPTY;
+    [
+        Property::PayloadFormatIndicator(true),
+        Property::MessageExpiryInterval(1),
+        Property::ContentType(text),
+        Property::ResponseTopic(TopicName::new("t").unwrap()),
+        Property::CorrelationData(b""),
+        Property::SubscriptionIdentifier(SubscriptionId::new(1).unwrap()),
+        Property::SessionExpiryInterval(1),
+        Property::AssignedClientIdentifier(text),
+        Property::ServerKeepAlive(1),
+        Property::AuthenticationMethod(text),
+        Property::AuthenticationData(b""),
+        Property::RequestProblemInformation(true),
+        Property::WillDelayInterval(1),
+        Property::RequestResponseInformation(true),
+        Property::ResponseInformation(text),
+        Property::ServerReference(text),
+        Property::ReasonString(text),
+        Property::ReceiveMaximum(NonZeroU16::MIN),
+        Property::TopicAliasMaximum(1),
+        Property::TopicAlias(TopicAlias::new(1).unwrap()),
+        Property::MaximumQos(QoS::AtMostOnce),
+        Property::RetainAvailable(true),
+        Property::UserProperty((text, text)),
+        Property::MaximumPacketSize(NonZeroU32::MIN),
+        Property::WildcardSubscriptionAvailable(true),
+        Property::SubscriptionIdentifierAvailable(true),
+        Property::SharedSubscriptionAvailable(true),
+    ]
+}
+
+/// A packet of this type in which nothing can be wrong but its properties.
+fn carrying<'a>(
+    packet_type: PacketType,
+    properties: Properties<'a>,
+    subscriptions: &'a [Subscription<'a>],
+) -> Packet<'a> {
+    let ack = Ack { properties, ..Ack::new(ID) };
+    let codes = &[ReasonCode::Success];
+    match packet_type {
+        PacketType::Connect => Packet::Connect(Connect { properties, ..Connect::new(Text::EMPTY) }),
+        PacketType::ConnAck => Packet::ConnAck(ConnAck { properties, ..ConnAck::new(ReasonCode::Success) }),
+        PacketType::Publish => {
+            Packet::Publish(Publish { properties, ..Publish::new(TopicName::new("t").unwrap(), b"") })
+        }
+        PacketType::PubAck => Packet::PubAck(ack),
+        PacketType::PubRec => Packet::PubRec(ack),
+        PacketType::PubRel => Packet::PubRel(ack),
+        PacketType::PubComp => Packet::PubComp(ack),
+        PacketType::Subscribe => Packet::Subscribe(Subscribe { properties, ..Subscribe::new(ID, subscriptions) }),
+        PacketType::SubAck => Packet::SubAck(SubAck { properties, ..SubAck::new(ID, codes) }),
+        PacketType::Unsubscribe => {
+            let filters = std::slice::from_ref(&subscriptions[0].filter);
+            Packet::Unsubscribe(Unsubscribe { properties, ..Unsubscribe::new(ID, filters) })
+        }
+        PacketType::UnsubAck => Packet::UnsubAck(UnsubAck { properties, ..UnsubAck::new(ID, codes) }),
+        PacketType::PingReq => Packet::PingReq,
+        PacketType::PingResp => Packet::PingResp,
+        PacketType::Disconnect => Packet::Disconnect(Disconnect { properties, ..Disconnect::new(ReasonCode::Success) }),
+        PacketType::Auth => Packet::Auth(Auth::new(ReasonCode::ContinueAuthentication, properties)),
+    }
+}
+
 /// v3 2.2.3, v5\[MQTT-1.5.5-1\]. By reference, so that nobody copies 256 MiB.
 #[test]
 fn the_longest_packet_can_be_sent_and_one_byte_more_can_not() {
@@ -283,6 +386,27 @@ fn a_large_payload_goes_out_by_reference_and_a_small_one_is_copied() {
         Codec::client(Version::V3_1_1).encode(&Packet::Publish(slice), &mut copied).unwrap();
         assert_eq!(copied.slices().count(), 1);
         assert!(copied.slices().flatten().eq(out.slices().flatten()));
+    }
+}
+
+#[test]
+fn an_empty_buffer_takes_the_memory_of_what_is_appended() {
+    let waiting = || {
+        let mut out = TransmitBuf::new();
+        out.put_slice(b"gone left");
+        out.put_bytes(Bytes::from_static(b"by reference"));
+        out.advance(5);
+        out
+    };
+    for (before, moved) in [(&b""[..], true), (b"before ", false)] {
+        let (mut out, mut other) = (TransmitBuf::new(), waiting());
+        let memory = other.slices().next().unwrap().as_ptr();
+        out.put_slice(before);
+        out.append(&mut other);
+        assert_eq!(out.slices().next().unwrap().as_ptr() == memory, moved);
+        assert_eq!(out.slices().collect::<Vec<_>>(), [&[before, b"left"].concat()[..], b"by reference"]);
+        assert_eq!(out.len(), before.len() + 16);
+        assert!(other.is_empty() && other.slices().next().is_none());
     }
 }
 

@@ -69,6 +69,7 @@ fn texts_compare_with_strings() {
     assert_eq!(TopicFilter::try_from("+"), TopicFilter::new("+"));
     assert_eq!((text.len(), Text::EMPTY.len()), (1, 0));
     assert!(Text::EMPTY.is_empty() && !text.is_empty());
+    assert_eq!((name.text(), filter.text()), (text, text));
     assert_eq!(TopicNameBuf::from(name).as_name(), name);
     assert_eq!(TopicFilterBuf::from(filter).as_filter(), filter);
 }
@@ -101,6 +102,34 @@ fn nothing_is_empty_that_holds_something() {
     out.advance(1);
     out.release();
     assert_eq!(out, TransmitBuf::new());
+}
+
+#[test]
+fn a_payload_is_its_bytes_whatever_holds_them() {
+    let bytes = Bytes::from_static("é".as_bytes());
+    let hasher = BuildHasherDefault::<DefaultHasher>::new();
+    let shared = Payload::from(&bytes);
+    for payload in [Payload::from("é"), Payload::from(&[0xC3, 0xA9]), Payload::from(&bytes[..])] {
+        assert_eq!((payload.as_slice(), payload.shared()), (&[0xC3, 0xA9][..], None));
+        assert_eq!(payload, shared);
+        assert_eq!(hasher.hash_one(payload), hasher.hash_one(shared));
+    }
+    assert_eq!(shared.shared(), Some(&bytes));
+    assert_ne!(shared, Payload::from("e"));
+}
+
+/// 3.1.1 section 3.9.3: before 5.0 one code stands for every refusal. What is granted is said alike in all versions.
+#[test]
+fn a_suback_grants_alike_and_refuses_as_its_version_can() {
+    let granted = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce].map(ReasonCode::granted);
+    assert_eq!(granted.map(ReasonCode::as_u8), [0, 1, 2]);
+    for version in Version::ALL {
+        assert_eq!(granted.map(|code| code.for_suback(version)), granted);
+        for &refusal in ReasonCode::ALL.iter().filter(|code| code.is_failure()) {
+            let said = if version == Version::V5 { refusal } else { ReasonCode::UnspecifiedError };
+            assert_eq!(refusal.for_suback(version), said, "in {version}");
+        }
+    }
 }
 
 #[test]
@@ -160,7 +189,10 @@ fn errors_end_with_the_place_in_the_specification() {
     let long = EncodeError::FieldTooLong { field: "password" };
     assert_eq!(long.to_string(), "password is longer than 65,535 bytes v5 1.5.6");
     assert!(EncodeError::PacketTooLong.to_string().ends_with("v5[MQTT-1.5.5-1]"));
-    assert!(EncodeError::WrongDirection { role: Role::Client }.to_string().ends_with("v5 2.1.2"));
+    for (role, who) in [(Role::Client, "client"), (Role::Server, "server")] {
+        let error = EncodeError::WrongDirection { role }.to_string();
+        assert_eq!(error, format!("a {who} may not send this packet v3 2.2.1, v5 2.1.2"));
+    }
 }
 
 #[test]
