@@ -20,7 +20,7 @@
 //!   reference to the receive buffer (`PacketBuf::new`), and its large payloads leave by reference.
 //!
 //! Left out: ntex-mqtt 9.0.0, which does not build with the ntex-bytes that cargo resolves; it encodes large payloads by reference, as we do.
-//! flowsdk 0.7.0 and mqtt-protocol-core 0.7.9 allocate for each packet; the second is quick at acknowledgements and worth adding.
+//! mqrstt only decodes, for its encoder is private.
 //!
 //! Whoever checks less is faster; the table does not say who checks what.
 

@@ -107,6 +107,9 @@ fn lanes(case: &Case) -> Vec<Lane> {
         entries.add(peers::mqtt5_protocol::Any::v5());
         entries.add(peers::rmqtt_codec::V5::default());
         entries.add(peers::mqtt_proto_peer::V5::default());
+        entries.add(peers::mqtt_protocol_core::Any::v5());
+        entries.add(peers::flowsdk::Any::v5());
+        entries.add(peers::mqrstt::V5::default());
     } else {
         entries.add(peers::mqttrs::V3::default());
         entries.add(peers::rumqttc::V3::default());
@@ -114,6 +117,8 @@ fn lanes(case: &Case) -> Vec<Lane> {
         entries.add(peers::mqtt5_protocol::Any::v3());
         entries.add(peers::rmqtt_codec::V3::default());
         entries.add(peers::mqtt_proto_peer::V3::default());
+        entries.add(peers::mqtt_protocol_core::Any::v3());
+        entries.add(peers::flowsdk::Any::v3());
     }
     entries.lanes
 }

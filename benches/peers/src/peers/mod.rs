@@ -2,8 +2,11 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+pub mod flowsdk;
+pub mod mqrstt;
 pub mod mqtt5_protocol;
 pub mod mqtt_proto_peer;
+pub mod mqtt_protocol_core;
 pub mod mqttrs;
 pub mod rmqtt_codec;
 pub mod rumqttc;
