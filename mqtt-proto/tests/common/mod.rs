@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part, and the fuzz targets are a crate of their own")]
 
 pub mod golden;
+pub mod packets;
 
 /// The fuzz targets' equations, and their packets out of any bytes.
 #[path = "../../../fuzz/src/lib.rs"]
