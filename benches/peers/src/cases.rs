@@ -24,12 +24,21 @@ pub struct Section {
 
 /// A row.
 pub struct Case {
+    /// What there is to do, in a word.
+    pub verb: &'static str,
     /// What the table calls it.
     pub name: String,
     /// For this version.
     pub version: Version,
     /// What there is to do.
     pub work: Work,
+}
+
+impl Case {
+    /// No other case is called so.
+    pub fn id(&self) -> String {
+        format!("{} {}", self.verb, self.name)
+    }
 }
 
 /// What there is to do.
@@ -64,6 +73,11 @@ pub fn sections() -> Vec<Section> {
     ]
 }
 
+/// The case that is called `id`.
+pub fn find(id: &str) -> Option<Case> {
+    sections().into_iter().flat_map(|section| section.cases).find(|case| case.id() == id)
+}
+
 const VERSIONS: [(Version, &str); 2] = [(Version::V3_1_1, "3.1.1"), (Version::V5, "5.0")];
 const READ: usize = 64 * 1024;
 const STREAM: usize = 1 << 20;
@@ -75,7 +89,8 @@ fn decode() -> Vec<Case> {
     for (version, label) in VERSIONS {
         for (kind, wire) in kinds(version) {
             let stream = wire.repeat((BLOCK / wire.len()).min(5000)).into();
-            cases.push(Case { name: format!("{label} {kind}"), version, work: Work::Decode { stream, read: READ } });
+            let work = Work::Decode { stream, read: READ };
+            cases.push(Case { verb: "decode", name: format!("{label} {kind}"), version, work });
         }
     }
     cases
@@ -87,7 +102,7 @@ fn mixed() -> Vec<Case> {
         let stream: Rc<[u8]> = mixed_stream(version).into();
         for read in [READ, 1460, 7, 1] {
             let work = Work::Decode { stream: stream.clone(), read };
-            cases.push(Case { name: format!("{label} {read}"), version, work });
+            cases.push(Case { verb: "mixed", name: format!("{label} {read}"), version, work });
         }
     }
     cases
@@ -97,7 +112,8 @@ fn encode() -> Vec<Case> {
     let mut cases = Vec::new();
     for (version, label) in VERSIONS {
         for (kind, wire) in kinds(version) {
-            cases.push(Case { name: format!("{label} {kind}"), version, work: Work::Encode { wire: wire.leak() } });
+            let work = Work::Encode { wire: wire.leak() };
+            cases.push(Case { verb: "encode", name: format!("{label} {kind}"), version, work });
         }
     }
     cases
@@ -121,7 +137,8 @@ fn build() -> Vec<Case> {
             messages.push((SIX_PROPERTIES, message(Some(10), 256, true)));
         }
         for (kind, message) in messages {
-            cases.push(Case { name: format!("{label} {kind}"), version, work: Work::Build { message } });
+            let work = Work::Build { message };
+            cases.push(Case { verb: "build", name: format!("{label} {kind}"), version, work });
         }
     }
     cases

@@ -2,27 +2,14 @@
 //!
 //! ```text
 //! cd benches/peers
-//! cargo run --release              # a few minutes
-//! cargo run --release -- --quick   # fewer and shorter rounds, to see that everything works
-//! cargo run --release -- 6         # only the cases with a `6` in their names; several words: any of them
+//! cargo run --release                          # a few minutes
+//! cargo run --release -- --quick               # fewer and shorter rounds, to see that everything works
+//! cargo run --release -- encode                # only the cases with this in their names; several words: any of them
+//! cargo run --release -- instructions encode   # counted by valgrind instead of timed
+//! cargo run --release -- profile 'decode 3.1.1 PUBACK' mqttrs
 //! ```
 //!
-//! It prints Markdown. Everybody has a turn in every round and the order rotates, so that a change of the machine's speed hits all; what counts
-//! is CPU time of the thread, and of all rounds the median. Only ratios within one run mean anything.
-//!
-//! * Each decoded packet is looked at (the lengths of topics, payloads and user properties are summed), and all have to see the same, so that a
-//!   lazy decoder pays for what it reads. Each encoded packet is decoded by us and looked at in the same way.
-//! * Everybody copies what a read brings into a receive buffer, as reading from a socket would.
-//! * Allocations count reallocations, too.
-//! * Encoded packets go into a buffer that is reused, except where a peer returns a new one.
-//! * The *floor* is not a codec: it does not check what a receiver must. See `floor`.
-//! * *ours* borrows; *ours, copied* keeps each packet in an allocation of its own (`PublishBuf`, `PacketBuf::copy`); *ours, shared* keeps a
-//!   reference to the receive buffer (`PacketBuf::new`), and its large payloads leave by reference.
-//!
-//! Left out: ntex-mqtt 9.0.0, which does not build with the ntex-bytes that cargo resolves; it encodes large payloads by reference, as we do.
-//! mqrstt only decodes, for its encoder is private.
-//!
-//! Whoever checks less is faster; the table does not say who checks what.
+//! It prints Markdown; `../README.md` says how to read it.
 
 #![deny(unsafe_code)]
 
@@ -30,15 +17,20 @@ mod allocations;
 mod cases;
 mod contestant;
 mod floor;
+mod instructions;
+mod lanes;
 mod measure;
 mod ours;
 mod peers;
+mod profile;
 mod table;
+mod valgrind;
 
 use std::time::Duration;
 
+use cases::Case;
 use measure::Effort;
-use table::Table;
+use table::{Figure, Table, Unit};
 
 #[global_allocator]
 static ALLOCATOR: allocations::Counting = allocations::Counting;
@@ -47,25 +39,36 @@ const FULL: Effort = Effort { rounds: 9, turn: Duration::from_millis(20) };
 const QUICK: Effort = Effort { rounds: 3, turn: Duration::from_millis(2) };
 
 fn main() {
-    let (flags, words): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word.starts_with('-'));
-    let effort = match flags.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => FULL,
-        ["--quick"] => QUICK,
-        _ => {
-            eprintln!("usage: peers [--quick] [WORD]...");
-            std::process::exit(2);
-        }
-    };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if cfg!(debug_assertions) {
         eprintln!("a build without --release: these figures mean nothing");
     }
+    match arguments[..] {
+        [valgrind::ALONE, case, name] => valgrind::alone(case, name),
+        ["profile", case, peer] => profile::print(case, peer),
+        ["profile", ..] => usage(),
+        ["instructions", ref words @ ..] => tables(words, Unit::Instructions, |case| {
+            instructions::is_countable(case).then(|| instructions::count(case))
+        }),
+        ["--quick", ref words @ ..] => tables(words, Unit::Nanoseconds, |case| Some(measure::measure(case, QUICK))),
+        ref words => tables(words, Unit::Nanoseconds, |case| Some(measure::measure(case, FULL))),
+    }
+}
+
+fn tables(words: &[&str], unit: Unit, figures: impl Fn(&Case) -> Option<Vec<Figure>>) {
+    if words.iter().any(|word| word.starts_with('-')) {
+        usage();
+    }
     for section in cases::sections() {
-        let mut table = Table::new();
+        let mut table = Table::new(unit);
         for case in section.cases {
-            if words.is_empty() || words.iter().any(|word| case.name.contains(word)) {
-                eprintln!("{}: {}", section.title, case.name);
-                let figures = measure::measure(&case, effort);
-                table.push(case.name, figures);
+            let id = case.id();
+            if words.is_empty() || words.iter().any(|word| id.contains(word)) {
+                eprintln!("{id}");
+                if let Some(figures) = figures(&case) {
+                    table.push(case.name, figures);
+                }
             }
         }
         if !table.is_empty() {
@@ -75,4 +78,13 @@ fn main() {
             println!();
         }
     }
+}
+
+fn usage() -> ! {
+    eprintln!("usage: peers [--quick | instructions] [WORD]...\n       peers profile CASE PEER");
+    eprintln!("\ncases:");
+    for case in cases::sections().iter().flat_map(|section| &section.cases) {
+        eprintln!("  {}", case.id());
+    }
+    std::process::exit(2);
 }

@@ -1,17 +1,38 @@
 //! Figures as Markdown.
 
 use crate::contestant::Kind;
-use crate::measure::Figure;
+
+/// What one contestant needed.
+pub struct Figure {
+    /// Who.
+    pub name: &'static str,
+    /// Whom it is compared with.
+    pub kind: Kind,
+    /// What one packet costs.
+    pub cost: f64,
+    /// Allocations per packet, where they are counted.
+    pub allocations: Option<f64>,
+}
+
+/// What a cost is counted in.
+#[derive(Clone, Copy)]
+pub enum Unit {
+    /// CPU time.
+    Nanoseconds,
+    /// Instructions.
+    Instructions,
+}
 
 /// The figures of one section: a row per case.
 pub struct Table {
+    unit: Unit,
     rows: Vec<(String, Vec<Figure>)>,
 }
 
 impl Table {
     /// An empty one.
-    pub fn new() -> Self {
-        Self { rows: Vec::new() }
+    pub fn new(unit: Unit) -> Self {
+        Self { unit, rows: Vec::new() }
     }
 
     /// Adds a row.
@@ -21,14 +42,18 @@ impl Table {
 
     /// Everybody's figures.
     pub fn print_figures(&self) {
-        println!("CPU time in ns / allocations, per packet\n");
+        let head = match self.unit {
+            Unit::Nanoseconds => "CPU time in ns / allocations, per packet",
+            Unit::Instructions => "Instructions per packet",
+        };
+        println!("{head}\n");
         let names = self.names(|_| true);
         print_head("case", &names);
         for (case, figures) in &self.rows {
             print!("| {case} |");
             for name in &names {
                 match find(figures, name) {
-                    Some(figure) => print!(" {} / {} |", nanoseconds(figure), allocations(figure)),
+                    Some(figure) => print!(" {}{} |", self.cost(figure), allocations(figure)),
                     None => print!(" – |"),
                 }
             }
@@ -36,10 +61,14 @@ impl Table {
         }
     }
 
-    /// How we stand: to the best peer (more than 1: we are faster), and to the floor (1: no faster is possible). What is owned is compared
+    /// How we stand: to the best peer (more than 1: we need less), and to the floor (1: no less is possible). What is owned is compared
     /// with what is owned, where packets are decoded.
     pub fn print_ratios(&self, decoding: bool) {
-        println!("\nTimes faster than the best peer / times slower than the floor\n");
+        let head = match self.unit {
+            Unit::Nanoseconds => "Times faster than the best peer / times slower than the floor",
+            Unit::Instructions => "Times fewer than the best peer / times more than the floor",
+        };
+        println!("\n{head}\n");
         let names = self.names(|kind| matches!(kind, Kind::Ours { .. }));
         let mut columns = vec!["best peer"];
         if decoding {
@@ -50,9 +79,9 @@ impl Table {
         for (case, figures) in &self.rows {
             let peer = best(figures, |kind| matches!(kind, Kind::Peer { .. }));
             let owned_peer = best(figures, |kind| kind == Kind::Peer { owned: true });
-            print!("| {case} | {} |", label(peer));
+            print!("| {case} | {} |", self.label(peer));
             if decoding {
-                print!(" {} |", label(owned_peer));
+                print!(" {} |", self.label(owned_peer));
             }
             for name in &names {
                 let Some(figure) = find(figures, name) else {
@@ -84,6 +113,18 @@ impl Table {
         columns.into_iter().map(|(_, name)| name).collect()
     }
 
+    fn label(&self, figure: Option<&Figure>) -> String {
+        figure.map_or("–".into(), |figure| format!("{}, {}", figure.name, self.cost(figure)))
+    }
+
+    fn cost(&self, figure: &Figure) -> String {
+        let digits = match self.unit {
+            Unit::Nanoseconds if figure.cost < 100.0 => 1,
+            Unit::Nanoseconds | Unit::Instructions => 0,
+        };
+        format!("{:.digits$}", figure.cost)
+    }
+
     /// There is nothing to print.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -100,27 +141,16 @@ fn find<'a>(figures: &'a [Figure], name: &str) -> Option<&'a Figure> {
 }
 
 fn best(figures: &[Figure], wanted: impl Fn(Kind) -> bool) -> Option<&Figure> {
-    figures
-        .iter()
-        .filter(|figure| wanted(figure.kind))
-        .min_by(|left, right| left.nanoseconds.total_cmp(&right.nanoseconds))
-}
-
-fn label(figure: Option<&Figure>) -> String {
-    figure.map_or("–".into(), |figure| format!("{}, {}", figure.name, nanoseconds(figure)))
+    figures.iter().filter(|figure| wanted(figure.kind)).min_by(|left, right| left.cost.total_cmp(&right.cost))
 }
 
 fn ratio(over: Option<&Figure>, under: Option<&Figure>) -> String {
-    over.zip(under).map_or("–".into(), |(over, under)| format!("{:.2}", over.nanoseconds / under.nanoseconds))
-}
-
-fn nanoseconds(figure: &Figure) -> String {
-    let digits = if figure.nanoseconds < 100.0 { 1 } else { 0 };
-    format!("{:.digits$}", figure.nanoseconds)
+    over.zip(under).map_or("–".into(), |(over, under)| format!("{:.2}", over.cost / under.cost))
 }
 
 fn allocations(figure: &Figure) -> String {
+    let Some(allocations) = figure.allocations else { return String::new() };
     // What happens once in thousands of packets is not the packet's.
-    let digits = if (figure.allocations - figure.allocations.round()).abs() < 0.05 { 0 } else { 1 };
-    format!("{:.digits$}", figure.allocations)
+    let digits = if (allocations - allocations.round()).abs() < 0.05 { 0 } else { 1 };
+    format!(" / {allocations:.digits$}")
 }
