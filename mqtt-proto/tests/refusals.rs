@@ -120,6 +120,21 @@ fn what_is_too_long_in_all_is_refused_whatever_makes_it_long() {
     let publish = Publish { properties, ..Publish::new(name("t"), &fits) };
     assert_eq!(client.encode(&Packet::Publish(publish), &mut out), Ok(()));
     assert_eq!(out.len(), PACKET_BYTES_MAX as usize);
+    // The same filter many times over.
+    let filter = TopicFilter::new(&text).unwrap();
+    let (subscriptions, filters) = (vec![Subscription::new(filter, QoS::AtMostOnce); 4_096], vec![filter; 4_096]);
+    for version in Version::ALL {
+        let (client, mut out) = (Codec::client(version), TransmitBuf::new());
+        let too_long = [
+            Packet::Subscribe(Subscribe::new(ID, &subscriptions)),
+            Packet::Unsubscribe(Unsubscribe::new(ID, &filters)),
+        ];
+        for packet in too_long {
+            assert_eq!(client.encode(&packet, &mut out), Err(EncodeError::PacketTooLong));
+            assert_eq!(out, TransmitBuf::new());
+        }
+        assert!(client.encoded_len(&Packet::Unsubscribe(Unsubscribe::new(ID, &filters[1..]))).is_ok());
+    }
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use common::packets::{Field, binary_fields, connect, connect_head, fault, field,
 use mqtt_proto::Role::{Client, Server};
 use mqtt_proto::Version::{V3_1, V3_1_1, V5};
 use mqtt_proto::{
-    Cause, Codec, ConnAck, Delivery, EncodeError, Packet, PacketId, PacketType, Publish, QoS, ReasonCode,
+    Cause, Codec, ConnAck, Delivery, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, QoS, ReasonCode,
     RetainHandling, Role, SubAck, TopicName, TransmitBuf, UnsubAck, Version,
 };
 
@@ -516,6 +516,24 @@ fn a_packet_of_more_than_the_limit_is_refused_at_its_header() {
                 assert_eq!((error.cause(), error.offset()), (Cause::PacketTooLarge, 1));
                 assert_eq!(error.reason_code(), ReasonCode::PacketTooLarge);
             }
+        }
+    }
+}
+
+/// v5\[MQTT-3.14.2-1\] v5\[MQTT-3.2.2-8\]: whoever finds a fault may use its reason code to say so.
+#[test]
+fn every_fault_can_be_told_to_the_peer() {
+    for &cause in Cause::ALL {
+        let reason_code = cause.reason_code();
+        let connack = Codec::server(V5).encoded_len(&Packet::ConnAck(ConnAck::new(reason_code))).is_ok();
+        let disconnect = [Codec::client(V5), Codec::server(V5)]
+            .map(|codec| codec.encoded_len(&Packet::Disconnect(Disconnect::new(reason_code))).is_ok());
+        match cause {
+            // Only a CONNECT has them.
+            Cause::ProtocolName | Cause::ProtocolLevel => assert!(connack, "{cause:?}"),
+            // No CONNECT has it.
+            Cause::TopicAliasZero => assert_eq!(disconnect, [true; 2]),
+            _ => assert_eq!((connack, disconnect), (true, [true; 2]), "{cause:?}"),
         }
     }
 }
