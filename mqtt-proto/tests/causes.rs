@@ -47,6 +47,7 @@ const VECTORS: &[Vector] = &[
     (Cause::UnexpectedEnd, 0x81, V5, Server, 5, "30 04 00 01 'a' 01"),
     (Cause::UnexpectedEnd, 0x81, V5, Server, 5, "30 04 00 01 'a' 80"),
     (Cause::UnexpectedEnd, 0x81, V5, Server, 7, "30 06 00 01 'a' 02 03 00"),
+    (Cause::UnexpectedEnd, 0x81, V5, Server, 7, "30 06 00 01 'a' 02 23 00"),
     (Cause::UnexpectedEnd, 0x81, V5, Server, 7, "30 09 00 01 'a' 02 02 00 00 00 00"),
     (Cause::UnexpectedEnd, 0x81, V5, Client, 3, "F0 01 18"),
     (Cause::UnexpectedEnd, 0x81, V5, Server, 2, "10 00"),

@@ -4,7 +4,7 @@ mod common;
 
 use common::fuzz::checks;
 use common::golden::{self, Golden};
-use mqtt_proto::{Frame, PacketType, Role, Version, choices};
+use mqtt_proto::{Frame, Framer, PacketType, Role, Version, choices};
 use proptest::prelude::{ProptestConfig, any};
 use proptest::{collection, proptest};
 
@@ -122,6 +122,21 @@ fn a_stream_in_pieces_of_any_one_size_holds_the_same_packets() {
             checks::chunks(&[&[step], &stream[..]].concat());
         }
     }
+}
+
+#[test]
+fn what_is_missing_is_known_from_the_header_on_and_forgotten_with_the_packet() {
+    let packet = [&[0x30, 0x83, 0x01, 0x00, 0x01, b'a'][..], &[7; 128]].concat();
+    let mut framer = Framer::new(134);
+    for held in 0..packet.len() {
+        assert_eq!(framer.next(&mut &packet[..held]), Ok(None));
+        let missing = if held < 3 { 1 } else { packet.len() - held };
+        assert_eq!(framer.missing(held), missing, "behind {held} bytes");
+    }
+    assert_eq!(framer.next(&mut &packet[..]).unwrap().unwrap().as_bytes(), packet);
+    assert_eq!(framer.missing(0), 1);
+    let shorter = framer.next(&mut &[0xC0, 0][..]).unwrap().unwrap();
+    assert_eq!(shorter.packet_type(), PacketType::PingReq);
 }
 
 proptest! {

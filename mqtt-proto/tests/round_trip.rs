@@ -389,6 +389,27 @@ fn a_large_payload_goes_out_by_reference_and_a_small_one_is_copied() {
     }
 }
 
+/// A payload by reference stands last, behind everything that was copied.
+#[test]
+fn a_large_packet_is_sent_in_pieces_to_its_last_byte() {
+    let payload: Bytes = (0..=250).cycle().take(SHARED_BYTES_MIN).collect();
+    let publish = Packet::Publish(Publish::new(TopicName::new("t").unwrap(), &payload));
+    let mut whole = TransmitBuf::new();
+    Codec::client(Version::V3_1_1).encode(&publish, &mut whole).unwrap();
+    let bytes: Vec<u8> = whole.slices().flatten().copied().collect();
+    let head = bytes.len() - payload.len();
+    for step in [1, head - 1, head, head + 1, payload.len() - 1, payload.len(), bytes.len() - 1] {
+        let (mut out, mut sent) = (whole.clone(), 0);
+        while !out.is_empty() {
+            out.advance(step);
+            sent = bytes.len().min(sent + step);
+            assert_eq!(out.len(), bytes.len() - sent, "in steps of {step}");
+            assert!(out.slices().flatten().eq(&bytes[sent..]), "in steps of {step}");
+        }
+        assert_eq!(sent, bytes.len(), "in steps of {step}");
+    }
+}
+
 #[test]
 fn an_empty_buffer_takes_the_memory_of_what_is_appended() {
     let waiting = || {

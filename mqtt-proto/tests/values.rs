@@ -96,6 +96,7 @@ fn nothing_is_empty_that_holds_something() {
     assert!(out.is_empty());
     out.put_bytes(Bytes::new());
     assert!(out.is_empty());
+    assert_eq!(out, TransmitBuf::new(), "nothing is held by reference");
     out.put_slice(b"a");
     out.release();
     assert_eq!(out.len(), 1);
