@@ -33,7 +33,7 @@ impl<'a> Text<'a> {
         if text.len() > usize::from(u16::MAX) {
             return Err(Cause::FieldTooLong);
         }
-        if text.as_bytes().contains(&0) {
+        if !is_plain::<false>(text.as_bytes()) && text.as_bytes().contains(&0) {
             return Err(Cause::NulInText);
         }
         Ok(Self(text.as_bytes()))
@@ -42,9 +42,7 @@ impl<'a> Text<'a> {
     /// Checks bytes from the wire.
     #[inline]
     pub(crate) fn from_bytes(bytes: &'a [u8]) -> Result<Self, Cause> {
-        // Most texts are plain ASCII; this loop has no branch inside, so it runs many bytes at a time.
-        let plain = bytes.iter().fold(true, |plain, &byte| plain & (byte.wrapping_sub(1) < 0x7F));
-        if plain { Ok(Self(bytes)) } else { Self::from_unusual(bytes) }
+        if is_plain::<false>(bytes) { Ok(Self(bytes)) } else { Self::from_unusual(bytes) }
     }
 
     #[cold]
@@ -84,6 +82,34 @@ impl<'a> Text<'a> {
     pub(crate) const fn part(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
+}
+
+/// ASCII without U+0000, as most texts are; with `NAME`, without `+` and `#`, too. Looks at eight bytes at a time.
+#[inline]
+pub(crate) fn is_plain<const NAME: bool>(bytes: &[u8]) -> bool {
+    let (words, _) = bytes.as_chunks();
+    let last = match (bytes.last_chunk(), bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // What overlaps is looked at twice.
+        (Some(last), _, _) => u64::from_ne_bytes(*last),
+        (None, Some(&[a, b, c, d]), Some(&[e, f, g, h])) => u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+        _ => bytes.iter().fold(all(b'a'), |word, &byte| (word << 8) | u64::from(byte)),
+    };
+    words.iter().fold(suspects::<NAME>(last), |found, &word| found | suspects::<NAME>(u64::from_ne_bytes(word))) == 0
+}
+
+const fn all(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Not 0 if one of eight bytes is not plain. To subtract one sets the highest bit of a byte that was 0, and of plain ones that of none.
+#[inline]
+const fn suspects<const NAME: bool>(word: u64) -> u64 {
+    let mut found = word | word.wrapping_sub(all(1));
+    if NAME {
+        // `+` and `#` differ in one bit.
+        found |= ((word | all(b'+' ^ b'#')) ^ all(b'+')).wrapping_sub(all(1));
+    }
+    found & all(0x80)
 }
 
 impl PartialEq<str> for Text<'_> {
@@ -137,6 +163,22 @@ mod tests {
         for bytes in table {
             assert_eq!(Text::from_bytes(bytes), Err(Cause::InvalidUtf8), "{bytes:x?}");
         }
+    }
+
+    #[test]
+    fn plain_is_what_a_look_at_each_byte_says() {
+        for byte in 0..=u8::MAX {
+            let expected = (1..0x80).contains(&byte);
+            for len in 1..=33 {
+                for at in 0..len {
+                    let mut bytes = vec![b'x'; len];
+                    bytes[at] = byte;
+                    assert_eq!(is_plain::<false>(&bytes), expected, "{byte} at {at} of {len}");
+                    assert_eq!(is_plain::<true>(&bytes), expected && byte != b'+' && byte != b'#');
+                }
+            }
+        }
+        assert!(is_plain::<true>(b""));
     }
 
     #[test]

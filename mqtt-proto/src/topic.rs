@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::Version;
 use crate::error::Cause;
-use crate::text::Text;
+use crate::text::{Text, is_plain};
 
 /// The name that a message is published under: not empty, no wildcards.
 ///
@@ -43,13 +43,23 @@ impl<'a> TopicName<'a> {
             return Err(Cause::EmptyTopic);
         }
         // v3[MQTT-3.3.2-2] v5[MQTT-4.7.0-1]
-        if text.as_bytes().iter().fold(false, |wild, &byte| wild | is_wildcard(byte)) {
+        if !is_plain::<true>(text.as_bytes()) && text.as_bytes().iter().any(|&byte| is_wildcard(byte)) {
             return Err(Cause::WildcardInTopicName);
         }
         Ok(Self(text))
     }
 
+    /// Checks bytes from the wire.
+    #[inline(always)]
     pub(crate) fn from_bytes(bytes: &'a [u8]) -> Result<Self, Cause> {
+        if !bytes.is_empty() && is_plain::<true>(bytes) {
+            return Ok(Self(Text::part(bytes)));
+        }
+        Self::from_unusual(bytes)
+    }
+
+    #[cold]
+    fn from_unusual(bytes: &'a [u8]) -> Result<Self, Cause> {
         Self::from_text(Text::from_bytes(bytes)?)
     }
 
@@ -148,6 +158,20 @@ impl<'a> TopicFilter<'a> {
         let filter = Self(text);
         filter.check_share(version)?;
         Ok(filter)
+    }
+
+    /// Checks bytes from the wire.
+    pub(crate) fn from_bytes(bytes: &'a [u8], version: Version) -> Result<Self, Cause> {
+        let text = Text::from_bytes(bytes)?;
+        if is_plain::<true>(bytes) && !bytes.is_empty() && !bytes.starts_with(b"$") {
+            return Ok(Self(text));
+        }
+        Self::from_text(text, version)
+    }
+
+    /// A text that has been checked before.
+    pub(crate) const fn part(text: Text<'a>) -> Self {
+        Self(text)
     }
 
     /// The one thing about a filter that depends on the version: v5\[MQTT-4.8.2-1\] v5\[MQTT-4.8.2-2\].
@@ -303,21 +327,25 @@ fn levels(topic: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     topic.split(|&byte| byte == b'/')
 }
 
+/// A wildcard fills its level, and nothing follows `#`.
 fn check_filter(filter: &[u8]) -> Result<(), Cause> {
     if filter.is_empty() {
         return Err(Cause::EmptyTopic);
     }
-    let mut last = false;
-    for level in levels(filter) {
-        // v3[MQTT-4.7.1-2] v5[MQTT-4.7.1-1]
-        if last {
+    let mut before = b'/';
+    for &byte in filter {
+        let follows = match before {
+            // v3[MQTT-4.7.1-2] v5[MQTT-4.7.1-1]
+            b'#' => false,
+            b'/' => true,
+            // v3[MQTT-4.7.1-3] v5[MQTT-4.7.1-2]
+            b'+' => byte == b'/',
+            _ => !is_wildcard(byte),
+        };
+        if !follows {
             return Err(Cause::MisplacedWildcard);
         }
-        last = level == b"#";
-        // v3[MQTT-4.7.1-3] v5[MQTT-4.7.1-2]
-        if level.len() > 1 && level.iter().any(|&byte| is_wildcard(byte)) {
-            return Err(Cause::MisplacedWildcard);
-        }
+        before = byte;
     }
     Ok(())
 }
