@@ -65,6 +65,11 @@ impl<'a> Frame<'a> {
         self.header.flags
     }
 
+    /// Length of the fixed header.
+    pub(crate) const fn body_offset(&self) -> usize {
+        self.header.len
+    }
+
     /// Reads what stands behind the fixed header.
     pub(crate) fn body(&self) -> Reader<'a> {
         Reader::new(self.bytes.get(self.header.len..).unwrap_or_default(), self.header.len)
@@ -148,6 +153,12 @@ impl Framer {
         self.expected =
             if frame.is_some() { 0 } else { u32::try_from(header.packet_len()).unwrap_or(PACKET_BYTES_MAX) };
         Ok(frame)
+    }
+
+    /// `held` bytes are known to be too few for the packet at the front, so that there is no need to call [`next`](Self::next).
+    #[must_use]
+    pub const fn is_waiting(&self, held: usize) -> bool {
+        held < self.expected as usize
     }
 
     /// How many bytes behind the `held` ones complete the packet at the front, as far as is known: at least 1. A host may reserve that much,

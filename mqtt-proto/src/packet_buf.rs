@@ -1,11 +1,12 @@
 //! A packet that owns its bytes.
 
 use core::fmt;
+use core::ops::Range;
 
 use bytes::Bytes;
 
-use crate::error::DecodeError;
-use crate::{Codec, Frame, Packet};
+use crate::error::{Cause, DecodeError};
+use crate::{Codec, Delivery, Frame, Packet, Properties, Publish, Text, TopicName};
 
 /// A packet with its bytes, to be kept, sent to another task, or forwarded as it is.
 ///
@@ -24,6 +25,49 @@ use crate::{Codec, Frame, Packet};
 pub struct PacketBuf {
     bytes: Bytes,
     codec: Codec,
+    /// The one kind of packet of which there are so many that it is worth while to decode each only once.
+    publish: Option<PublishAt>,
+}
+
+/// Where the parts of a PUBLISH stand in its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct PublishAt {
+    topic: usize,
+    topic_end: usize,
+    properties: usize,
+    properties_present: u64,
+    payload: usize,
+    delivery: Delivery,
+    retain: bool,
+}
+
+impl PublishAt {
+    fn find(frame: &Frame<'_>, publish: &Publish<'_>) -> Self {
+        let (properties, properties_present) = publish.properties.into_parts();
+        let topic = frame.body_offset().saturating_add(2);
+        let payload = frame.as_bytes().len().saturating_sub(publish.payload.len());
+        Self {
+            topic,
+            topic_end: topic.saturating_add(publish.topic.map_or(0, |topic| topic.as_bytes().len())),
+            properties: payload.saturating_sub(properties.len()),
+            properties_present,
+            payload,
+            delivery: publish.delivery,
+            retain: publish.retain,
+        }
+    }
+
+    fn publish<'a>(&self, bytes: &'a [u8]) -> Publish<'a> {
+        let part = |range: Range<usize>| bytes.get(range).unwrap_or_default();
+        let topic = part(self.topic..self.topic_end);
+        Publish {
+            topic: if topic.is_empty() { None } else { Some(TopicName::part(Text::part(topic))) },
+            delivery: self.delivery,
+            retain: self.retain,
+            properties: Properties::from_parts(part(self.properties..self.payload), self.properties_present),
+            payload: part(self.payload..bytes.len()).into(),
+        }
+    }
 }
 
 impl PacketBuf {
@@ -33,15 +77,15 @@ impl PacketBuf {
     ///
     /// Not a packet that `codec` takes, an unfinished one, or more than one.
     pub fn new(codec: Codec, bytes: Bytes) -> Result<Self, DecodeError> {
-        use crate::Cause::{TrailingBytes, UnexpectedEnd};
         let mut rest = &bytes[..];
-        if codec.decode(&mut rest)?.is_none() {
-            return Err(DecodeError::new(UnexpectedEnd, bytes.len()));
-        }
+        let Some(frame) = Frame::split(&mut rest, codec.packet_bytes_max)? else {
+            return Err(DecodeError::new(Cause::UnexpectedEnd, bytes.len()));
+        };
+        let publish = Self::check(&codec, &frame)?;
         if !rest.is_empty() {
-            return Err(DecodeError::new(TrailingBytes, bytes.len().saturating_sub(rest.len())));
+            return Err(DecodeError::new(Cause::TrailingBytes, frame.as_bytes().len()));
         }
-        Ok(Self { bytes, codec })
+        Ok(Self { bytes, codec, publish })
     }
 
     /// Copies the bytes of `frame`.
@@ -50,14 +94,28 @@ impl PacketBuf {
     ///
     /// Not a packet that `codec` takes.
     pub fn copy(codec: Codec, frame: &Frame<'_>) -> Result<Self, DecodeError> {
-        // Not `decode_frame`: a frame may have been cut under a larger limit than the codec's, which `packet` would not take.
-        codec.decode(&mut frame.as_bytes())?;
-        Ok(Self { bytes: Bytes::copy_from_slice(frame.as_bytes()), codec })
+        let publish = Self::check(&codec, frame)?;
+        Ok(Self { bytes: Bytes::copy_from_slice(frame.as_bytes()), codec, publish })
     }
 
-    /// The view. Costs one decoding.
+    fn check(codec: &Codec, frame: &Frame<'_>) -> Result<Option<PublishAt>, DecodeError> {
+        // A frame may have been cut under a larger limit than the codec's.
+        if frame.as_bytes().len() > codec.packet_bytes_max as usize {
+            return Err(DecodeError::new(Cause::PacketTooLarge, 1));
+        }
+        match &codec.decode_frame(frame) {
+            Ok(Packet::Publish(publish)) => Ok(Some(PublishAt::find(frame, publish))),
+            Ok(_) => Ok(None),
+            Err(error) => Err(*error),
+        }
+    }
+
+    /// The view. A PUBLISH is only looked up; any other packet is decoded again.
     #[must_use]
     pub fn packet(&self) -> Packet<'_> {
+        if let Some(publish) = &self.publish {
+            return Packet::Publish(publish.publish(&self.bytes));
+        }
         let decoded = self.codec.decode(&mut &self.bytes[..]);
         debug_assert!(matches!(decoded, Ok(Some(_))), "the bytes were checked: {decoded:?}");
         decoded.ok().flatten().unwrap_or(Packet::PingReq)
