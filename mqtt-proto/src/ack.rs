@@ -37,18 +37,20 @@ impl Ack<'_> {
     }
 
     /// The reason code must be one that `sender` may use in this kind of acknowledgement.
+    #[inline(always)]
     pub(crate) fn check_reason(&self, packet_type: PacketType, sender: Role) -> Result<(), Cause> {
         // v5[MQTT-3.4.2-1] v5[MQTT-3.5.2-1] v5[MQTT-3.6.2-1] v5[MQTT-3.7.2-1]
         let place = match packet_type {
             PacketType::PubAck | PacketType::PubRec => ReasonPlace::PubAck,
             _ => ReasonPlace::PubRel,
         };
-        if self.reason_code.is_allowed(place, sender) { Ok(()) } else { Err(Cause::ReasonCode) }
+        let fine = self.reason_code == ReasonCode::Success || self.reason_code.is_allowed(place, sender);
+        if fine { Ok(()) } else { Err(Cause::ReasonCode) }
     }
 }
 
 impl<'a> Body<'a> for Ack<'a> {
-    #[inline]
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>, frame: &Frame<'a>, codec: &Codec) -> Result<Self, DecodeError> {
         let mut ack = Self::new(reader.packet_id()?);
         // The short forms: an absent code is Success, an absent length means no properties.
@@ -64,6 +66,7 @@ impl<'a> Body<'a> for Ack<'a> {
         Ok(ack)
     }
 
+    #[inline(always)]
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
         let version = codec.version;
         if self.reason_code != ReasonCode::Success && !version.acks_carry_reason() {
@@ -73,6 +76,7 @@ impl<'a> Body<'a> for Ack<'a> {
         Ok(short_form_len(self.reason_code, &self.properties).saturating_add(2))
     }
 
+    #[inline(always)]
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {
         out.put_u16(self.packet_id.get());
         write_short_form(self.reason_code, &self.properties, codec, out);
@@ -80,6 +84,7 @@ impl<'a> Body<'a> for Ack<'a> {
 }
 
 /// Length of a reason code with properties where the specification lets both be left out (also in DISCONNECT).
+#[inline(always)]
 pub(crate) fn short_form_len(reason_code: ReasonCode, properties: &Properties<'_>) -> usize {
     let properties_len = properties.as_bytes().len();
     if properties_len > 0 {
@@ -89,6 +94,7 @@ pub(crate) fn short_form_len(reason_code: ReasonCode, properties: &Properties<'_
     }
 }
 
+#[inline(always)]
 pub(crate) fn write_short_form(
     reason_code: ReasonCode,
     properties: &Properties<'_>,

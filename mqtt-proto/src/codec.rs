@@ -1,16 +1,11 @@
 //! Packets to bytes and back, for one version and one end.
 
-use bytes::Bytes;
-
 use crate::error::{Cause, DecodeError, EncodeError};
 use crate::header::PacketType;
 use crate::packet::Body;
 use crate::property::varint_len;
 use crate::varint::VARINT_MAX;
-use crate::{
-    Ack, Auth, ConnAck, Connect, Disconnect, Frame, Packet, Publish, Role, SubAck, Subscribe, TransmitBuf, UnsubAck,
-    Unsubscribe, Version,
-};
+use crate::{Frame, Packet, Role, TransmitBuf, Version};
 
 /// What is needed to read and write packets: version, our end, and the largest packet that we take.
 ///
@@ -68,7 +63,6 @@ impl Codec {
     /// # Errors
     ///
     /// The bytes are not a packet that we may get.
-    #[inline]
     pub fn decode_frame<'a>(&self, frame: &Frame<'a>) -> Result<Packet<'a>, DecodeError> {
         let packet_type = frame.packet_type();
         if !packet_type.is_sent_by(self.role.peer(), self.version) {
@@ -80,25 +74,30 @@ impl Codec {
             return Err(DecodeError::new(Cause::ReservedFlags, 0));
         }
         match packet_type {
-            PacketType::Connect => self.body::<Connect<'_>>(frame).map(Packet::Connect),
-            PacketType::ConnAck => self.body::<ConnAck<'_>>(frame).map(Packet::ConnAck),
-            PacketType::Publish => self.body::<Publish<'_>>(frame).map(Packet::Publish),
-            PacketType::PubAck => self.body::<Ack<'_>>(frame).map(Packet::PubAck),
-            PacketType::PubRec => self.body::<Ack<'_>>(frame).map(Packet::PubRec),
-            PacketType::PubRel => self.body::<Ack<'_>>(frame).map(Packet::PubRel),
-            PacketType::PubComp => self.body::<Ack<'_>>(frame).map(Packet::PubComp),
-            PacketType::Subscribe => self.body::<Subscribe<'_>>(frame).map(Packet::Subscribe),
-            PacketType::SubAck => self.body::<SubAck<'_>>(frame).map(Packet::SubAck),
-            PacketType::Unsubscribe => self.body::<Unsubscribe<'_>>(frame).map(Packet::Unsubscribe),
-            PacketType::UnsubAck => self.body::<UnsubAck<'_>>(frame).map(Packet::UnsubAck),
-            PacketType::PingReq => frame.body().finish().map(|()| Packet::PingReq),
-            PacketType::PingResp => frame.body().finish().map(|()| Packet::PingResp),
-            PacketType::Disconnect => self.body::<Disconnect<'_>>(frame).map(Packet::Disconnect),
-            PacketType::Auth => self.body::<Auth<'_>>(frame).map(Packet::Auth),
+            PacketType::Publish => self.body(frame).map(Packet::Publish),
+            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
+                let ack = self.body(frame)?;
+                Ok(match packet_type {
+                    PacketType::PubAck => Packet::PubAck(ack),
+                    PacketType::PubRec => Packet::PubRec(ack),
+                    PacketType::PubRel => Packet::PubRel(ack),
+                    _ => Packet::PubComp(ack),
+                })
+            }
+            PacketType::Connect => self.body(frame).map(Packet::Connect),
+            PacketType::ConnAck => self.body(frame).map(Packet::ConnAck),
+            PacketType::Subscribe => self.body(frame).map(Packet::Subscribe),
+            PacketType::SubAck => self.body(frame).map(Packet::SubAck),
+            PacketType::Unsubscribe => self.body(frame).map(Packet::Unsubscribe),
+            PacketType::UnsubAck => self.body(frame).map(Packet::UnsubAck),
+            PacketType::Disconnect => self.body(frame).map(Packet::Disconnect),
+            PacketType::Auth => self.body(frame).map(Packet::Auth),
+            PacketType::PingReq => self.body(frame).map(|()| Packet::PingReq),
+            PacketType::PingResp => self.body(frame).map(|()| Packet::PingResp),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn body<'a, B: Body<'a>>(&self, frame: &Frame<'a>) -> Result<B, DecodeError> {
         let mut reader = frame.body();
         let body = B::read(&mut reader, frame, self)?;
@@ -112,35 +111,7 @@ impl Codec {
     ///
     /// Those of [`encode`](Self::encode).
     pub fn encoded_len(&self, packet: &Packet<'_>) -> Result<usize, EncodeError> {
-        let remaining = self.remaining_len(packet)?;
-        Ok(remaining.saturating_add(varint_len(remaining)).saturating_add(1))
-    }
-
-    fn remaining_len(&self, packet: &Packet<'_>) -> Result<usize, EncodeError> {
-        let packet_type = packet.packet_type();
-        if !packet_type.is_sent_by(self.role, self.version) {
-            return Err(match packet_type {
-                PacketType::Auth => EncodeError::NotInVersion { what: "AUTH", version: self.version },
-                _ => EncodeError::WrongDirection { role: self.role },
-            });
-        }
-        let remaining = match packet {
-            Packet::Connect(body) => body.measure(self)?,
-            Packet::ConnAck(body) => body.measure(self)?,
-            Packet::Publish(body) => body.measure(self)?,
-            Packet::PubAck(body) | Packet::PubRec(body) | Packet::PubRel(body) | Packet::PubComp(body) => {
-                body.check_reason(packet_type, self.role)?;
-                body.measure(self)?
-            }
-            Packet::Subscribe(body) => body.measure(self)?,
-            Packet::SubAck(body) => body.measure(self)?,
-            Packet::Unsubscribe(body) => body.measure(self)?,
-            Packet::UnsubAck(body) => body.measure(self)?,
-            Packet::PingReq | Packet::PingResp => 0,
-            Packet::Disconnect(body) => body.measure(self)?,
-            Packet::Auth(body) => body.measure(self)?,
-        };
-        if remaining > VARINT_MAX as usize { Err(EncodeError::PacketTooLong) } else { Ok(remaining) }
+        self.put_packet(packet, None)
     }
 
     /// Appends `packet` to `out`.
@@ -149,39 +120,53 @@ impl Codec {
     ///
     /// The packet has no correct form in this version, or from this end. `out` is as it was.
     pub fn encode(&self, packet: &Packet<'_>, out: &mut TransmitBuf) -> Result<(), EncodeError> {
-        let remaining = self.remaining_len(packet)?;
-        let by_reference = match packet {
-            Packet::Publish(publish) => publish.payload.by_reference().map_or(0, Bytes::len),
-            _ => 0,
-        };
-        out.reserve(remaining.saturating_sub(by_reference).saturating_add(5));
-        let flags = match packet {
-            Packet::Publish(publish) => publish.flags(),
-            _ => packet.packet_type().flags(),
-        };
-        out.put_u8(packet.packet_type().first_byte(flags));
-        out.put_varint(remaining);
-        let before = out.len();
-        match packet {
-            Packet::Connect(body) => body.write(self, out),
-            Packet::ConnAck(body) => body.write(self, out),
-            Packet::Publish(body) => body.write(self, out),
-            Packet::PubAck(body) | Packet::PubRec(body) | Packet::PubRel(body) | Packet::PubComp(body) => {
-                body.write(self, out)
-            }
-            Packet::Subscribe(body) => body.write(self, out),
-            Packet::SubAck(body) => body.write(self, out),
-            Packet::Unsubscribe(body) => body.write(self, out),
-            Packet::UnsubAck(body) => body.write(self, out),
-            Packet::PingReq | Packet::PingResp => {}
-            Packet::Disconnect(body) => body.write(self, out),
-            Packet::Auth(body) => body.write(self, out),
+        self.put_packet(packet, Some(out)).map(drop)
+    }
+
+    /// Measures a packet, and appends it if there is an `out`.
+    fn put_packet(&self, packet: &Packet<'_>, out: Option<&mut TransmitBuf>) -> Result<usize, EncodeError> {
+        let packet_type = packet.packet_type();
+        if !packet_type.is_sent_by(self.role, self.version) {
+            return Err(match packet_type {
+                PacketType::Auth => EncodeError::NotInVersion { what: "AUTH", version: self.version },
+                _ => EncodeError::WrongDirection { role: self.role },
+            });
         }
-        debug_assert_eq!(
-            out.len().saturating_sub(before),
-            remaining,
-            "measured and written lengths differ: {packet:?}"
-        );
-        Ok(())
+        let first = packet_type.first_byte(packet_type.flags());
+        match packet {
+            Packet::Publish(body) => self.put(packet_type.first_byte(body.flags()), body, out),
+            Packet::PubAck(body) | Packet::PubRec(body) | Packet::PubRel(body) | Packet::PubComp(body) => {
+                body.check_reason(packet_type, self.role)?;
+                self.put(first, body, out)
+            }
+            Packet::Connect(body) => self.put(first, body, out),
+            Packet::ConnAck(body) => self.put(first, body, out),
+            Packet::Subscribe(body) => self.put(first, body, out),
+            Packet::SubAck(body) => self.put(first, body, out),
+            Packet::Unsubscribe(body) => self.put(first, body, out),
+            Packet::UnsubAck(body) => self.put(first, body, out),
+            Packet::PingReq | Packet::PingResp => self.put(first, &(), out),
+            Packet::Disconnect(body) => self.put(first, body, out),
+            Packet::Auth(body) => self.put(first, body, out),
+        }
+    }
+
+    /// Measures a body, and appends it behind its fixed header if there is an `out`.
+    #[inline(never)]
+    fn put<'a, B: Body<'a>>(&self, first: u8, body: &B, out: Option<&mut TransmitBuf>) -> Result<usize, EncodeError> {
+        let remaining = body.measure(self)?;
+        if remaining > VARINT_MAX as usize {
+            return Err(EncodeError::PacketTooLong);
+        }
+        let len = remaining.saturating_add(varint_len(remaining)).saturating_add(1);
+        if let Some(out) = out {
+            let before = out.len();
+            out.reserve(len.saturating_sub(body.by_reference()));
+            out.put_u8(first);
+            out.put_varint(remaining);
+            body.write(self, out);
+            debug_assert_eq!(out.len().saturating_sub(before), len, "measured and written lengths differ");
+        }
+        Ok(len)
     }
 }

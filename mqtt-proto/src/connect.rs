@@ -101,6 +101,7 @@ impl<'a> Will<'a> {
         Self { topic, payload, qos: QoS::AtMostOnce, retain: false, properties: Properties::EMPTY }
     }
 
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>, flags: u8, version: Version) -> Result<Self, DecodeError> {
         let qos = QoS::from_u8((flags & WILL_QOS) >> WILL_QOS_SHIFT).ok_or_else(|| reader.error(Cause::WillQos))?;
         Ok(Self {
@@ -144,15 +145,19 @@ pub(crate) fn read_version(reader: &mut Reader<'_>) -> Result<Version, DecodeErr
     let name = reader.binary()?;
     let level_at = *reader;
     let level = reader.u8()?;
-    // v3[MQTT-3.1.2-1] v5[MQTT-3.1.2-1]
-    if !Version::ALL.iter().any(|version| version.protocol_name() == name) {
-        return Err(start.error(Cause::ProtocolName));
-    }
-    // v3[MQTT-3.1.2-2] v5[MQTT-3.1.2-2]
-    Version::from_protocol(name, level).ok_or_else(|| level_at.error(Cause::ProtocolLevel))
+    Version::from_protocol(name, level).ok_or_else(|| {
+        if Version::ALL.iter().any(|version| version.protocol_name() == name) {
+            // v3[MQTT-3.1.2-2] v5[MQTT-3.1.2-2]
+            level_at.error(Cause::ProtocolLevel)
+        } else {
+            // v3[MQTT-3.1.2-1] v5[MQTT-3.1.2-1]
+            start.error(Cause::ProtocolName)
+        }
+    })
 }
 
 impl<'a> Body<'a> for Connect<'a> {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>, _: &Frame<'a>, codec: &Codec) -> Result<Self, DecodeError> {
         let version = codec.version;
         if read_version(reader)? != version {

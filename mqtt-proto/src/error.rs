@@ -161,6 +161,7 @@ pub struct DecodeError {
 
 impl DecodeError {
     /// `offset` counts from the first byte of the packet.
+    #[cold]
     pub(crate) fn new(cause: Cause, offset: usize) -> Self {
         Self { cause, offset: u32::try_from(offset).unwrap_or(u32::MAX) }
     }

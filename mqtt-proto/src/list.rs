@@ -3,15 +3,17 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use crate::error::DecodeError;
+use crate::error::{DecodeError, EncodeError};
 use crate::reader::Reader;
 use crate::{TransmitBuf, Version};
 
 /// An element of a list.
 pub(crate) trait Element<'a>: Copy {
     fn read(reader: &mut Reader<'a>, version: Version) -> Result<Self, DecodeError>;
-    fn encoded_len(self) -> usize;
-    fn write(self, version: Version, out: &mut TransmitBuf);
+    /// Reads one that has been read before, and need not be checked again. `None`: the end.
+    fn read_again(reader: &mut Reader<'a>, version: Version) -> Option<Self>;
+    fn encoded_len(&self) -> usize;
+    fn write(&self, version: Version, out: &mut TransmitBuf);
 }
 
 /// A list of `T` in a packet: either decoded, and then still a checked range of bytes, or made from a slice. Neither allocates.
@@ -77,18 +79,21 @@ impl<'a, T: Element<'a>> List<'a, T> {
         Ok(Self(Source::Encoded { bytes, version, count }))
     }
 
-    pub(crate) fn encoded_len(&self) -> usize {
+    /// Lets `check` refuse elements, and says how many bytes they take.
+    pub(crate) fn measure(&self, check: impl Fn(&T) -> Result<(), EncodeError>) -> Result<usize, EncodeError> {
         match self.0 {
-            Source::Encoded { bytes, .. } => bytes.len(),
-            Source::Slice(slice) => {
-                slice.iter().fold(0, |sum: usize, element| sum.saturating_add(element.encoded_len()))
-            }
+            Source::Encoded { bytes, .. } => self.iter().try_for_each(|element| check(&element)).map(|()| bytes.len()),
+            Source::Slice(slice) => slice.iter().try_fold(0_usize, |sum, element| {
+                check(element)?;
+                Ok(sum.saturating_add(element.encoded_len()))
+            }),
         }
     }
 
     pub(crate) fn write(&self, version: Version, out: &mut TransmitBuf) {
-        for element in self.iter() {
-            element.write(version, out);
+        match self.0 {
+            Source::Encoded { .. } => self.iter().for_each(|element| element.write(version, out)),
+            Source::Slice(slice) => slice.iter().for_each(|element| element.write(version, out)),
         }
     }
 }
@@ -142,10 +147,10 @@ enum Cursor<'a, T> {
 impl<'a, T: Element<'a>> Iterator for ListIter<'a, T> {
     type Item = T;
 
+    #[inline]
     fn next(&mut self) -> Option<T> {
         match &mut self.0 {
-            // The range was checked when it was read, so the only end is the end.
-            Cursor::Encoded { reader, version } => T::read(reader, *version).ok(),
+            Cursor::Encoded { reader, version } => T::read_again(reader, *version),
             Cursor::Slice(slice) => slice.next().copied(),
         }
     }

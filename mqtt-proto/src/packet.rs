@@ -74,8 +74,26 @@ pub(crate) trait Body<'a>: Sized {
     /// Its exact length, if it has a correct form.
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError>;
 
+    /// How many of its bytes are not copied into a [`TransmitBuf`].
+    fn by_reference(&self) -> usize {
+        0
+    }
+
     /// Appends it; has been measured.
     fn write(&self, codec: &Codec, out: &mut TransmitBuf);
+}
+
+/// PINGREQ and PINGRESP (sections 3.12 and 3.13) have none.
+impl<'a> Body<'a> for () {
+    fn read(_: &mut Reader<'a>, _: &Frame<'a>, _: &Codec) -> Result<Self, DecodeError> {
+        Ok(())
+    }
+
+    fn measure(&self, _: &Codec) -> Result<usize, EncodeError> {
+        Ok(0)
+    }
+
+    fn write(&self, _: &Codec, _: &mut TransmitBuf) {}
 }
 
 /// A packet identifier: 1 to 65,535 (section 2.2.1 in 5.0, 2.3.1 in 3.1.1).

@@ -60,6 +60,13 @@ const fn place_bit(place: PropertyPlace, sender: Role) -> u16 {
 /// How a value stands on the wire and what it may be. Each type is one column entry of the table below.
 trait Value<'a>: Copy {
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError>;
+
+    /// Reads one that has been read before, and need not be checked again.
+    #[inline(always)]
+    fn read_again(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Self::read(reader)
+    }
+
     /// Appends the value, or says why the receiver would refuse it and appends nothing.
     fn write(self, out: &mut Vec<u8>) -> Result<(), Cause>;
 }
@@ -91,11 +98,21 @@ macro_rules! properties {
                 match self { $( Self::$name(_) => $id, )* }
             }
 
-            /// Reads a value behind its identifier.
-            fn read(id: u8, reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+            /// Checks the value behind an identifier.
+            #[inline(always)]
+            fn check(id: u8, reader: &mut Reader<'a>) -> Result<(), DecodeError> {
                 match id {
-                    $( $id => Value::read(reader).map(Self::$name), )*
+                    $( $id => <$value as Value<'a>>::read(reader).map(drop), )*
                     _ => Err(reader.error(Cause::UnknownProperty)),
+                }
+            }
+
+            /// Reads the value behind an identifier; has been checked.
+            #[inline(always)]
+            fn read_again(id: u8, reader: &mut Reader<'a>) -> Option<Self> {
+                match id {
+                    $( $id => Value::read_again(reader).ok().map(Self::$name), )*
+                    _ => None,
                 }
             }
 
@@ -327,6 +344,7 @@ impl<'a> Properties<'a> {
     }
 
     /// Reads and checks the section that stands next in a packet from `sender`.
+    #[inline]
     pub(crate) fn read(
         reader: &mut Reader<'a>,
         version: Version,
@@ -337,25 +355,15 @@ impl<'a> Properties<'a> {
             return Ok(Self::EMPTY);
         }
         let section = reader.section()?;
-        let bit = place_bit(place, sender);
-        let bytes = section.rest();
-        let mut present = 0;
-        let mut section = section;
-        while !section.is_empty() {
-            let start = section;
-            let id = section.varint()?;
-            let id = u8::try_from(id).map_err(|_| start.error(Cause::UnknownProperty))?;
-            let places = places(id);
-            if places & bit == 0 {
-                return Err(start.error(misplaced(id, places, bit)));
-            }
-            Property::read(id, &mut section).map_err(|error| at_topic_alias(id, error))?;
-            present = with(present, id, bit).map_err(|cause| start.error(cause))?;
+        if section.is_empty() {
+            return Ok(Self::EMPTY);
         }
-        Ok(Self { bytes, present })
+        let present = identifiers(section, place_bit(place, sender))?;
+        Ok(Self { bytes: section.rest(), present })
     }
 
     /// May `sender` send these there?
+    #[inline]
     pub(crate) fn check(&self, version: Version, place: PropertyPlace, sender: Role) -> Result<(), EncodeError> {
         if self.present == 0 {
             return Ok(());
@@ -376,10 +384,12 @@ impl<'a> Properties<'a> {
     }
 
     /// Length of the whole section, its own length included.
+    #[inline]
     pub(crate) fn encoded_len(&self, version: Version) -> usize {
         if version.has_properties() { varint_len(self.bytes.len()).saturating_add(self.bytes.len()) } else { 0 }
     }
 
+    #[inline(always)]
     pub(crate) fn write(&self, version: Version, out: &mut TransmitBuf) {
         if version.has_properties() {
             out.put_varint(self.bytes.len());
@@ -426,10 +436,11 @@ pub struct PropertiesIter<'a> {
 impl<'a> Iterator for PropertiesIter<'a> {
     type Item = Property<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Property<'a>> {
         // The range was checked when it was made, so the only end is the end.
         let id = self.reader.u8().ok()?;
-        Property::read(id, &mut self.reader).ok()
+        Property::read_again(id, &mut self.reader)
     }
 }
 
@@ -441,6 +452,9 @@ impl<'a> Iterator for PropertiesIter<'a> {
 /// let mut properties = PropertiesBuf::new();
 /// properties.push(Property::ServerKeepAlive(30))?;
 /// assert_eq!(properties.push(Property::ServerKeepAlive(40)), Err(Cause::RepeatedProperty));
+///
+/// properties.clear();
+/// assert!(properties.is_empty());
 /// # Ok::<(), Cause>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -454,6 +468,18 @@ impl PropertiesBuf {
     #[must_use]
     pub const fn new() -> Self {
         Self { bytes: Vec::new(), present: 0 }
+    }
+
+    /// No properties, and room for `bytes` of them as they stand on the wire.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), present: 0 }
+    }
+
+    /// Drops all, and keeps the memory for the next packet's.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.present = 0;
     }
 
     /// Appends one.
@@ -511,6 +537,23 @@ impl fmt::Debug for PropertiesBuf {
     }
 }
 
+/// Checks a section that stands at a place. The identifiers in it, as a set.
+fn identifiers(mut section: Reader<'_>, bit: u16) -> Result<u64, DecodeError> {
+    let mut present = 0;
+    while !section.is_empty() {
+        let start = section;
+        let id = section.varint()?;
+        let id = u8::try_from(id).map_err(|_| start.error(Cause::UnknownProperty))?;
+        let places = places(id);
+        if places & bit == 0 {
+            return Err(start.error(misplaced(id, places, bit)));
+        }
+        Property::check(id, &mut section).map_err(|error| at_topic_alias(id, error))?;
+        present = with(present, id, bit).map_err(|cause| start.error(cause))?;
+    }
+    Ok(present)
+}
+
 /// `present` with one more identifier, if it may stand there (again).
 fn with(present: u64, id: u8, bit: u16) -> Result<u64, Cause> {
     let mask = 1 << (id & 0x3F);
@@ -550,6 +593,7 @@ pub(crate) fn varint_len(value: usize) -> usize {
 }
 
 /// Reads with `read`, and takes what `check` takes.
+#[inline(always)]
 fn checked<'a, T, V>(
     reader: &mut Reader<'a>,
     read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
@@ -560,6 +604,7 @@ fn checked<'a, T, V>(
 }
 
 impl<'a> Value<'a> for bool {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         checked(reader, Reader::u8, |byte| match byte {
             0 => Some(false),
@@ -575,6 +620,7 @@ impl<'a> Value<'a> for bool {
 }
 
 impl<'a> Value<'a> for u16 {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.u16()
     }
@@ -586,6 +632,7 @@ impl<'a> Value<'a> for u16 {
 }
 
 impl<'a> Value<'a> for u32 {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.u32()
     }
@@ -597,6 +644,7 @@ impl<'a> Value<'a> for u32 {
 }
 
 impl<'a> Value<'a> for core::num::NonZeroU16 {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         checked(reader, Reader::u16, Self::new)
     }
@@ -607,6 +655,7 @@ impl<'a> Value<'a> for core::num::NonZeroU16 {
 }
 
 impl<'a> Value<'a> for core::num::NonZeroU32 {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         checked(reader, Reader::u32, Self::new)
     }
@@ -617,6 +666,7 @@ impl<'a> Value<'a> for core::num::NonZeroU32 {
 }
 
 impl<'a> Value<'a> for TopicAlias {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         checked(reader, Reader::u16, Self::new)
     }
@@ -627,6 +677,7 @@ impl<'a> Value<'a> for TopicAlias {
 }
 
 impl<'a> Value<'a> for SubscriptionId {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         checked(reader, Reader::varint, Self::new)
     }
@@ -639,6 +690,7 @@ impl<'a> Value<'a> for SubscriptionId {
 
 /// Maximum QoS: 0 or 1; that 2 is possible is said by saying nothing.
 impl<'a> Value<'a> for QoS {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         checked(reader, Reader::u8, |byte| Self::from_u8(byte).filter(|&qos| qos < Self::ExactlyOnce))
     }
@@ -653,8 +705,14 @@ impl<'a> Value<'a> for QoS {
 }
 
 impl<'a> Value<'a> for Text<'a> {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.text()
+    }
+
+    #[inline(always)]
+    fn read_again(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        reader.binary().map(Self::part)
     }
 
     fn write(self, out: &mut Vec<u8>) -> Result<(), Cause> {
@@ -663,8 +721,14 @@ impl<'a> Value<'a> for Text<'a> {
 }
 
 impl<'a> Value<'a> for TopicName<'a> {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.topic_name()
+    }
+
+    #[inline(always)]
+    fn read_again(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Text::read_again(reader).map(Self::part)
     }
 
     fn write(self, out: &mut Vec<u8>) -> Result<(), Cause> {
@@ -673,6 +737,7 @@ impl<'a> Value<'a> for TopicName<'a> {
 }
 
 impl<'a> Value<'a> for &'a [u8] {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.binary()
     }
@@ -687,8 +752,14 @@ impl<'a> Value<'a> for &'a [u8] {
 
 impl<'a> Value<'a> for (Text<'a>, Text<'a>) {
     /// v5\[MQTT-1.5.7-1\]
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Ok((reader.text()?, reader.text()?))
+    }
+
+    #[inline(always)]
+    fn read_again(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok((Text::read_again(reader)?, Text::read_again(reader)?))
     }
 
     fn write(self, out: &mut Vec<u8>) -> Result<(), Cause> {

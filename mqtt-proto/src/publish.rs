@@ -199,7 +199,7 @@ impl fmt::Debug for Payload<'_> {
 const DUP: u8 = 0b1000;
 
 impl<'a> Body<'a> for Publish<'a> {
-    #[inline]
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>, frame: &Frame<'a>, codec: &Codec) -> Result<Self, DecodeError> {
         let flags = frame.flags();
         // v3[MQTT-3.3.1-4] v5[MQTT-3.3.1-4]
@@ -229,6 +229,7 @@ impl<'a> Body<'a> for Publish<'a> {
         Ok(Self { topic, delivery, retain: flags & 1 != 0, properties, payload })
     }
 
+    #[inline(always)]
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
         let version = codec.version;
         self.properties.check(version, PropertyPlace::Publish, codec.role)?;
@@ -243,6 +244,11 @@ impl<'a> Body<'a> for Publish<'a> {
             .saturating_add(self.payload.len()))
     }
 
+    fn by_reference(&self) -> usize {
+        self.payload.by_reference().map_or(0, Bytes::len)
+    }
+
+    #[inline(always)]
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {
         out.put_binary(self.topic.map_or(&[], |topic| topic.as_bytes()));
         if let Some(packet_id) = self.delivery.packet_id() {

@@ -134,11 +134,20 @@ impl<'a> Element<'a> for Subscription<'a> {
         Ok(Self { filter, options })
     }
 
-    fn encoded_len(self) -> usize {
+    #[inline]
+    fn read_again(reader: &mut Reader<'a>, version: Version) -> Option<Self> {
+        let filter = TopicFilter::read_again(reader, version)?;
+        let options = SubscriptionOptions::from_u8(reader.u8().ok()?, version).ok()?;
+        Some(Self { filter, options })
+    }
+
+    #[inline]
+    fn encoded_len(&self) -> usize {
         self.filter.encoded_len().saturating_add(1)
     }
 
-    fn write(self, version: Version, out: &mut TransmitBuf) {
+    #[inline]
+    fn write(&self, version: Version, out: &mut TransmitBuf) {
         self.filter.write(version, out);
         out.put_u8(self.options.to_u8());
     }
@@ -175,15 +184,15 @@ impl<'a> Body<'a> for Subscribe<'a> {
         if self.subscriptions.is_empty() {
             return Err(Cause::NoFilters.into());
         }
-        for subscription in &self.subscriptions {
+        let subscriptions = self.subscriptions.measure(|subscription| {
             let qos_only = SubscriptionOptions { qos: subscription.options.qos, ..SubscriptionOptions::default() };
             if !version.has_subscription_options() && subscription.options != qos_only {
                 return Err(EncodeError::NotInVersion { what: "a subscription option", version });
             }
             subscription.filter.check_share(version)?;
-            subscription.check(version)?;
-        }
-        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(self.subscriptions.encoded_len()))
+            Ok(subscription.check(version)?)
+        })?;
+        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(subscriptions))
     }
 
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {
@@ -229,11 +238,18 @@ impl<'a> Element<'a> for ReasonCode {
         Self::from_u8(reader.u8()?).ok_or_else(|| start.error(Cause::ReasonCode))
     }
 
-    fn encoded_len(self) -> usize {
+    #[inline]
+    fn read_again(reader: &mut Reader<'a>, _: Version) -> Option<Self> {
+        Self::from_u8(reader.u8().ok()?)
+    }
+
+    #[inline]
+    fn encoded_len(&self) -> usize {
         1
     }
 
-    fn write(self, _: Version, out: &mut TransmitBuf) {
+    #[inline]
+    fn write(&self, _: Version, out: &mut TransmitBuf) {
         out.put_u8(self.as_u8());
     }
 }
@@ -264,10 +280,10 @@ impl<'a> Body<'a> for SubAck<'a> {
         if self.reason_codes.is_empty() {
             return Err(Cause::NoReasonCodes.into());
         }
-        if !self.reason_codes.iter().all(|code| is_suback_code(code, version)) {
-            return Err(Cause::ReasonCode.into());
-        }
-        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(self.reason_codes.encoded_len()))
+        let reason_codes = self
+            .reason_codes
+            .measure(|&code| if is_suback_code(code, version) { Ok(()) } else { Err(Cause::ReasonCode.into()) })?;
+        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(reason_codes))
     }
 
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {

@@ -42,15 +42,20 @@ impl<'a> Unsubscribe<'a> {
 impl<'a> Element<'a> for TopicFilter<'a> {
     fn read(reader: &mut Reader<'a>, version: Version) -> Result<Self, DecodeError> {
         let start = *reader;
-        let text: Text<'a> = reader.text()?;
-        Self::from_text(text, version).map_err(|cause| start.error(cause))
+        Self::from_bytes(reader.binary()?, version).map_err(|cause| start.error(cause))
     }
 
-    fn encoded_len(self) -> usize {
+    fn read_again(reader: &mut Reader<'a>, _: Version) -> Option<Self> {
+        Some(Self::part(Text::part(reader.binary().ok()?)))
+    }
+
+    #[inline]
+    fn encoded_len(&self) -> usize {
         self.as_bytes().len().saturating_add(2)
     }
 
-    fn write(self, _: Version, out: &mut TransmitBuf) {
+    #[inline]
+    fn write(&self, _: Version, out: &mut TransmitBuf) {
         out.put_binary(self.as_bytes());
     }
 }
@@ -72,8 +77,8 @@ impl<'a> Body<'a> for Unsubscribe<'a> {
         if self.filters.is_empty() {
             return Err(Cause::NoFilters.into());
         }
-        self.filters.iter().try_for_each(|filter| filter.check_share(version))?;
-        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(self.filters.encoded_len()))
+        let filters = self.filters.measure(|filter| Ok(filter.check_share(version)?))?;
+        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(filters))
     }
 
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {
@@ -139,10 +144,11 @@ impl<'a> Body<'a> for UnsubAck<'a> {
         if !self.reason_codes.is_empty() && !version.unsuback_carries_reasons() {
             return Err(EncodeError::NotInVersion { what: "a reason code in UNSUBACK", version });
         }
-        if !self.reason_codes.iter().all(|code| code.is_allowed(ReasonPlace::UnsubAck, Role::Server)) {
-            return Err(Cause::ReasonCode.into());
-        }
-        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(self.reason_codes.encoded_len()))
+        let reason_codes = self.reason_codes.measure(|code| {
+            let fine = code.is_allowed(ReasonPlace::UnsubAck, Role::Server);
+            if fine { Ok(()) } else { Err(Cause::ReasonCode.into()) }
+        })?;
+        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(reason_codes))
     }
 
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {

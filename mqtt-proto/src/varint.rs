@@ -18,6 +18,7 @@ pub(crate) const fn len(value: u32) -> usize {
 }
 
 /// Appends `value`, which is at most [`VARINT_MAX`], in its shortest form.
+#[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the mask leaves seven bits")]
 pub(crate) fn write(mut value: u32, out: &mut alloc::vec::Vec<u8>) {
     debug_assert!(value <= VARINT_MAX, "no encoding for {value}");
@@ -33,6 +34,13 @@ pub(crate) fn write(mut value: u32, out: &mut alloc::vec::Vec<u8>) {
 /// Only the shortest form is taken: v5\[MQTT-1.5.5-1\]. 3.1.1 does not ask for it; no encoder is known to write another.
 #[inline]
 pub(crate) fn read(input: &[u8]) -> Result<Option<(u32, usize)>, Cause> {
+    match input {
+        [byte @ ..=0x7F, ..] => Ok(Some((u32::from(*byte), 1))),
+        _ => read_long(input),
+    }
+}
+
+fn read_long(input: &[u8]) -> Result<Option<(u32, usize)>, Cause> {
     let mut value = 0;
     for ((&byte, shift), length) in input.iter().zip([0, 7, 14, 21]).zip(1..) {
         value |= u32::from(byte & 0x7F) << shift;

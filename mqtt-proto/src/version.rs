@@ -31,8 +31,13 @@ impl Version {
 
     /// The version that a CONNECT with this protocol name and level speaks, if it is one of ours.
     #[must_use]
-    pub fn from_protocol(name: &[u8], level: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|version| version.protocol_name() == name && version.level() == level)
+    pub const fn from_protocol(name: &[u8], level: u8) -> Option<Self> {
+        match (name, level) {
+            (b"MQIsdp", 3) => Some(Self::V3_1),
+            (b"MQTT", 4) => Some(Self::V3_1_1),
+            (b"MQTT", 5) => Some(Self::V5),
+            _ => None,
+        }
     }
 
     /// The protocol name in CONNECT.

@@ -65,6 +65,7 @@ impl TransmitBuf {
     }
 
     /// Appends a copy of `bytes`.
+    #[inline(always)]
     pub fn put_slice(&mut self, bytes: &[u8]) {
         self.copied.extend_from_slice(bytes);
     }
@@ -172,33 +173,37 @@ impl TransmitBuf {
     }
 
     /// Room for `bytes` more copied bytes.
+    #[inline(always)]
     pub(crate) fn reserve(&mut self, bytes: usize) {
         self.copied.reserve(bytes);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_u8(&mut self, value: u8) {
         self.copied.push(value);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_u16(&mut self, value: u16) {
-        self.copied.extend_from_slice(&value.to_be_bytes());
+        let [high, low] = value.to_be_bytes();
+        self.copied.push(high);
+        self.copied.push(low);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_varint(&mut self, value: usize) {
         varint::write(u32::try_from(value).unwrap_or(varint::VARINT_MAX), &mut self.copied);
     }
 
     /// Two bytes of length, then the bytes; the caller has checked that there are at most 65,535.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_binary(&mut self, bytes: &[u8]) {
         debug_assert!(bytes.len() <= usize::from(u16::MAX), "length was not checked");
         self.put_u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
-        self.put_slice(bytes);
+        self.copied.extend_from_slice(bytes);
     }
 
+    #[inline(always)]
     pub(crate) fn put_payload(&mut self, payload: Payload<'_>) {
         match payload.by_reference() {
             Some(bytes) => self.put_bytes(bytes.clone()),
