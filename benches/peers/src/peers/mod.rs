@@ -84,12 +84,12 @@ macro_rules! contestant {
                 use $error as Error;
                 self.held.extend_from_slice(read);
                 loop {
-                    match <$packet>::read(&mut self.held, $bytes_max) {
+                    match &<$packet>::read(&mut self.held, $bytes_max) {
                         Ok(packet) => {
                             seen.packet();
-                            $note(black_box(&packet), seen);
+                            $note(black_box(packet), seen);
                         }
-                        Err(Error::InsufficientBytes(missing)) => return self.held.reserve(missing),
+                        Err(Error::InsufficientBytes(missing)) => return self.held.reserve(*missing),
                         Err(error) => panic!("{error:?}"),
                     }
                 }

@@ -23,9 +23,9 @@ impl Contestant for V5 {
     fn receive(&mut self, read: &[u8], seen: &mut Seen) {
         self.held.extend_from_slice(read);
         loop {
-            match Packet::read(&mut self.held) {
-                Ok(packet) => note(black_box(&packet), seen),
-                Err(ReadBytes::InsufficientBytes(missing)) => return self.held.reserve(missing),
+            match &Packet::read(&mut self.held) {
+                Ok(packet) => note(black_box(packet), seen),
+                Err(ReadBytes::InsufficientBytes(missing)) => return self.held.reserve(*missing),
                 Err(error) => panic!("{error:?}"),
             }
         }

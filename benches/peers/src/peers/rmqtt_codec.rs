@@ -30,9 +30,9 @@ impl Contestant for V3 {
 
     fn receive(&mut self, read: &[u8], seen: &mut Seen) {
         self.held.extend_from_slice(read);
-        while let Some((packet, _)) = self.codec.decode(&mut self.held).expect("the stream is right") {
+        while let Ok(Some((packet, _))) = &self.codec.decode(&mut self.held) {
             seen.packet();
-            match black_box(&packet) {
+            match black_box(packet) {
                 v3::Packet::Publish(publish) => note_publish(publish, seen),
                 v3::Packet::Connect(connect) => {
                     seen.topic(connect.client_id.len());
@@ -88,9 +88,9 @@ impl Contestant for V5 {
 
     fn receive(&mut self, read: &[u8], seen: &mut Seen) {
         self.held.extend_from_slice(read);
-        while let Some((packet, _)) = self.codec.decode(&mut self.held).expect("the stream is right") {
+        while let Ok(Some((packet, _))) = &self.codec.decode(&mut self.held) {
             seen.packet();
-            match black_box(&packet) {
+            match black_box(packet) {
                 v5::Packet::Publish(publish) => note_publish(publish, seen),
                 v5::Packet::Connect(connect) => {
                     seen.topic(connect.client_id.len());
