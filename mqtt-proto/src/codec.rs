@@ -101,7 +101,7 @@ impl Codec {
     fn body<'a, B: Body<'a>>(&self, frame: &Frame<'a>) -> Result<B, DecodeError> {
         let mut reader = frame.body();
         let body = B::read(&mut reader, frame, self)?;
-        reader.finish()?;
+        reader.finish()?; // v3[MQTT-3.1.4-1] v5[MQTT-3.1.4-1]
         Ok(body)
     }
 

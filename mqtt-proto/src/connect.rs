@@ -106,7 +106,7 @@ impl<'a> Will<'a> {
         let qos = QoS::from_u8((flags & WILL_QOS) >> WILL_QOS_SHIFT).ok_or_else(|| reader.error(Cause::WillQos))?;
         Ok(Self {
             properties: Properties::read(reader, version, PropertyPlace::Will, Role::Client)?,
-            topic: reader.topic_name()?,
+            topic: reader.topic_name()?, // v3[MQTT-3.1.3-10] v5[MQTT-3.1.3-11]
             payload: reader.binary()?,
             qos,
             retain: flags & WILL_RETAIN != 0,
@@ -174,13 +174,17 @@ impl<'a> Body<'a> for Connect<'a> {
             return Err(properties_at.error(Cause::NoAuthenticationMethod));
         }
         // v3[MQTT-3.1.3-1] v5[MQTT-3.1.3-1]: each field where its flag says so, in this order.
+        // v3[MQTT-3.1.3-3] v3[MQTT-3.1.3-4] v5[MQTT-3.1.3-3] v5[MQTT-3.1.3-4]
         let client_id = reader.text()?;
+        // v3[MQTT-3.1.2-9] v5[MQTT-3.1.2-9]
         let will = if flags & WILL != 0 { Some(Will::read(reader, flags, version)?) } else { None };
         // In 3.1 the Remaining Length wins over the flags: a field that they announce may be missing.
         let announced = |flag: u8, reader: &Reader<'_>| {
             flags & flag != 0 && (version.reserved_bits_are_checked() || !reader.is_empty())
         };
+        // v3[MQTT-3.1.2-18] v3[MQTT-3.1.2-19] v5[MQTT-3.1.2-16] v5[MQTT-3.1.2-17]; text: v3[MQTT-3.1.3-11] v5[MQTT-3.1.3-12]
         let user_name = if announced(USER_NAME, reader) { Some(reader.text()?) } else { None };
+        // v3[MQTT-3.1.2-20] v3[MQTT-3.1.2-21] v5[MQTT-3.1.2-18] v5[MQTT-3.1.2-19]
         let password = if announced(PASSWORD, reader) { Some(reader.binary()?) } else { None };
         Ok(Self { clean_start: flags & CLEAN_START != 0, keep_alive, client_id, will, user_name, password, properties })
     }

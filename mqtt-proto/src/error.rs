@@ -79,7 +79,7 @@ causes! {
     /// Bit 0 of the CONNECT flags is set.
     ConnectReservedFlag => MalformedPacket, "v3[MQTT-3.1.2-3] v5[MQTT-3.1.2-3]", "reserved connect flag is set";
     /// Will QoS or Will Retain without Will Flag.
-    WillBitsWithoutWill => MalformedPacket, "v3[MQTT-3.1.2-11] v5[MQTT-3.1.2-11] v5[MQTT-3.1.2-13]", "will qos or will retain without a will";
+    WillBitsWithoutWill => MalformedPacket, "v3[MQTT-3.1.2-11] v3[MQTT-3.1.2-13] v3[MQTT-3.1.2-15] v5[MQTT-3.1.2-11] v5[MQTT-3.1.2-13]", "will qos or will retain without a will";
     /// Will QoS 3.
     WillQos => MalformedPacket, "v3[MQTT-3.1.2-14] v5[MQTT-3.1.2-12]", "will qos is three";
     /// A password without a user name, before 5.0.

@@ -124,6 +124,7 @@ impl PacketType {
             Self::PubRel | Self::Subscribe | Self::Unsubscribe if version.dup_on_every_request() => {
                 flags & !DUP == self.flags()
             }
+            // v3[MQTT-3.14.1-1] v5[MQTT-3.14.1-1] v5[MQTT-3.15.1-1]
             _ => flags == self.flags() || !version.reserved_bits_are_checked(),
         }
     }

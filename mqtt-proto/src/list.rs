@@ -90,6 +90,7 @@ impl<'a, T: Element<'a>> List<'a, T> {
         }
     }
 
+    /// Appends the elements, in order: v3\[MQTT-3.9.3-1\] v5\[MQTT-3.9.3-1\].
     pub(crate) fn write(&self, version: Version, out: &mut TransmitBuf) {
         match self.0 {
             Source::Encoded { .. } => self.iter().for_each(|element| element.write(version, out)),

@@ -175,7 +175,7 @@ properties! {
     /// Tells the requester which request an answer belongs to.
     CorrelationData = 0x09, correlation_data: &'a [u8], PUBLISH | WILL;
     /// A number that the subscriber gave its subscription, and gets back with each message.
-    SubscriptionIdentifier = 0x0B, subscription_identifier: SubscriptionId, SUBSCRIBE | PUBLISH_S;
+    SubscriptionIdentifier = 0x0B, subscription_identifier: SubscriptionId, SUBSCRIBE | PUBLISH_S; // v5[MQTT-3.3.4-6]
     /// Seconds that the session outlives its connection; `u32::MAX` for ever.
     SessionExpiryInterval = 0x11, session_expiry_interval: u32, CONNECT | CONNACK | DISCONNECT_C;
     /// The client identifier that the server chose.
@@ -354,7 +354,7 @@ impl<'a> Properties<'a> {
         if !version.has_properties() {
             return Ok(Self::EMPTY);
         }
-        let section = reader.section()?;
+        let section = reader.section()?; // v5[MQTT-2.2.2-1]
         if section.is_empty() {
             return Ok(Self::EMPTY);
         }
@@ -383,7 +383,7 @@ impl<'a> Properties<'a> {
         Ok(())
     }
 
-    /// Length of the whole section, its own length included.
+    /// Length of the whole section, its own length included, which is there even when it is 0: v5\[MQTT-2.2.2-1\].
     #[inline]
     pub(crate) fn encoded_len(&self, version: Version) -> usize {
         if version.has_properties() { varint_len(self.bytes.len()).saturating_add(self.bytes.len()) } else { 0 }
@@ -392,7 +392,7 @@ impl<'a> Properties<'a> {
     #[inline(always)]
     pub(crate) fn write(&self, version: Version, out: &mut TransmitBuf) {
         if version.has_properties() {
-            out.put_varint(self.bytes.len());
+            out.put_varint(self.bytes.len()); // v5[MQTT-2.2.2-1]
             out.put_slice(self.bytes);
         }
     }
@@ -707,7 +707,7 @@ impl<'a> Value<'a> for QoS {
 impl<'a> Value<'a> for Text<'a> {
     #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        reader.text()
+        reader.text() // v5[MQTT-3.3.2-19]
     }
 
     #[inline(always)]
@@ -723,7 +723,7 @@ impl<'a> Value<'a> for Text<'a> {
 impl<'a> Value<'a> for TopicName<'a> {
     #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        reader.topic_name()
+        reader.topic_name() // v5[MQTT-3.3.2-13]
     }
 
     #[inline(always)]

@@ -210,14 +210,14 @@ impl<'a> Body<'a> for Publish<'a> {
             return Err(DecodeError::new(Cause::DupAtQos0, 0));
         }
         let start = *reader;
-        let topic = reader.binary()?;
+        let topic = reader.binary()?; // v3[MQTT-3.3.2-1] v5[MQTT-3.3.2-1]
         let topic = if topic.is_empty() && codec.version.has_properties() {
             None
         } else {
             Some(TopicName::from_bytes(topic).map_err(|cause| start.error(cause))?)
         };
         let delivery = match qos {
-            QoS::AtMostOnce => Delivery::AtMostOnce,
+            QoS::AtMostOnce => Delivery::AtMostOnce, // v3[MQTT-2.3.1-5] v5[MQTT-2.2.1-2]
             QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id: reader.packet_id()?, dup },
             QoS::ExactlyOnce => Delivery::ExactlyOnce { packet_id: reader.packet_id()?, dup },
         };

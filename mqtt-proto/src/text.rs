@@ -36,6 +36,7 @@ impl<'a> Text<'a> {
         if !is_plain::<false>(text.as_bytes()) && text.as_bytes().contains(&0) {
             return Err(Cause::NulInText);
         }
+        // As they are, a byte order mark included: v3[MQTT-1.5.3-3] v5[MQTT-1.5.4-3]
         Ok(Self(text.as_bytes()))
     }
 
@@ -49,7 +50,7 @@ impl<'a> Text<'a> {
     fn from_unusual(bytes: &'a [u8]) -> Result<Self, Cause> {
         // v3[MQTT-1.5.3-1] v5[MQTT-1.5.4-1]
         let text = core::str::from_utf8(bytes).map_err(|_| Cause::InvalidUtf8)?;
-        // v3[MQTT-1.5.3-2] v5[MQTT-1.5.4-2]
+        // v3[MQTT-1.5.3-2] v3[MQTT-4.7.3-2] v5[MQTT-1.5.4-2] v5[MQTT-4.7.3-2]
         Self::new(text)
     }
 

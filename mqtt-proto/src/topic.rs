@@ -42,7 +42,7 @@ impl<'a> TopicName<'a> {
         if text.is_empty() {
             return Err(Cause::EmptyTopic);
         }
-        // v3[MQTT-3.3.2-2] v5[MQTT-4.7.0-1]
+        // v3[MQTT-3.3.2-2] v3[MQTT-4.7.1-1] v5[MQTT-3.3.2-2] v5[MQTT-3.3.2-14] v5[MQTT-4.7.0-1]
         if !is_plain::<true>(text.as_bytes()) && text.as_bytes().iter().any(|&byte| is_wildcard(byte)) {
             return Err(Cause::WildcardInTopicName);
         }

@@ -42,6 +42,7 @@ impl<'a> Unsubscribe<'a> {
 impl<'a> Element<'a> for TopicFilter<'a> {
     fn read(reader: &mut Reader<'a>, version: Version) -> Result<Self, DecodeError> {
         let start = *reader;
+        // v3[MQTT-3.8.3-1] v3[MQTT-3.10.3-1] v5[MQTT-3.8.3-1] v5[MQTT-3.10.3-1]
         Self::from_bytes(reader.binary()?, version).map_err(|cause| start.error(cause))
     }
 
