@@ -39,12 +39,9 @@ impl PublishBuf {
     pub fn new(topic: TopicName<'_>, publish: &Publish<'_>) -> Self {
         let topic = topic.as_bytes();
         let (properties, present) = publish.properties.into_parts();
-        let payload = publish.payload.shared().filter(|bytes| bytes.len() >= SHARED_BYTES_MIN).cloned();
+        let payload = publish.payload.by_reference().cloned();
         let copied = if payload.is_none() { publish.payload.as_slice() } else { &[] };
-        let mut head = Vec::with_capacity(topic.len().saturating_add(properties.len()).saturating_add(copied.len()));
-        head.extend_from_slice(topic);
-        head.extend_from_slice(properties);
-        head.extend_from_slice(copied);
+        let head = [topic, properties, copied].concat();
         Self {
             head: head.into(),
             topic_len: topic.len(),
