@@ -72,7 +72,7 @@ impl<'a> Body<'a> for ConnAck<'a> {
         if !version.has_properties() && self.reason_code.to_return_code().is_none() {
             return Err(EncodeError::NotInVersion { what: "this reason code in CONNACK", version });
         }
-        if version.has_properties() && !self.reason_code.is_allowed(ReasonPlace::ConnAck, Role::Server) {
+        if !self.reason_code.is_allowed(ReasonPlace::ConnAck, Role::Server) {
             return Err(Cause::ReasonCode.into());
         }
         if self.session_present && !version.has_session_present() {

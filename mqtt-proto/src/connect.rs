@@ -102,14 +102,13 @@ impl<'a> Will<'a> {
     }
 
     #[inline(always)]
-    fn read(reader: &mut Reader<'a>, flags: u8, version: Version) -> Result<Self, DecodeError> {
-        let qos = QoS::from_u8((flags & WILL_QOS) >> WILL_QOS_SHIFT).ok_or_else(|| reader.error(Cause::WillQos))?;
+    fn read(reader: &mut Reader<'a>, qos: QoS, retain: bool, version: Version) -> Result<Self, DecodeError> {
         Ok(Self {
             properties: Properties::read(reader, version, PropertyPlace::Will, Role::Client)?,
             topic: reader.topic_name()?, // v3[MQTT-3.1.3-10] v5[MQTT-3.1.3-11]
             payload: reader.binary()?,
             qos,
-            retain: flags & WILL_RETAIN != 0,
+            retain,
         })
     }
 }
@@ -166,7 +165,7 @@ impl<'a> Body<'a> for Connect<'a> {
         }
         let flags_at = *reader;
         let flags = reader.u8()?;
-        check_flags(flags, version).map_err(|cause| flags_at.error(cause))?;
+        let will_qos = check_flags(flags, version).map_err(|cause| flags_at.error(cause))?;
         let keep_alive = reader.u16()?;
         let properties_at = *reader;
         let properties = Properties::read(reader, version, PropertyPlace::Connect, Role::Client)?;
@@ -177,7 +176,10 @@ impl<'a> Body<'a> for Connect<'a> {
         // v3[MQTT-3.1.3-3] v3[MQTT-3.1.3-4] v5[MQTT-3.1.3-3] v5[MQTT-3.1.3-4]
         let client_id = reader.text()?;
         // v3[MQTT-3.1.2-9] v5[MQTT-3.1.2-9]
-        let will = if flags & WILL != 0 { Some(Will::read(reader, flags, version)?) } else { None };
+        let will = match will_qos {
+            Some(qos) => Some(Will::read(reader, qos, flags & WILL_RETAIN != 0, version)?),
+            None => None,
+        };
         // In 3.1 the Remaining Length wins over the flags: a field that they announce may be missing.
         let announced = |flag: u8, reader: &Reader<'_>| {
             flags & flag != 0 && (version.reserved_bits_are_checked() || !reader.is_empty())
@@ -244,7 +246,8 @@ impl<'a> Body<'a> for Connect<'a> {
     }
 }
 
-fn check_flags(flags: u8, version: Version) -> Result<(), Cause> {
+/// The QoS of the will, if there is to be one.
+fn check_flags(flags: u8, version: Version) -> Result<Option<QoS>, Cause> {
     if version.reserved_bits_are_checked() {
         // v3[MQTT-3.1.2-3] v5[MQTT-3.1.2-3]
         if flags & RESERVED != 0 {
@@ -256,14 +259,16 @@ fn check_flags(flags: u8, version: Version) -> Result<(), Cause> {
         }
     }
     // v3[MQTT-3.1.2-14] v5[MQTT-3.1.2-12]
-    if flags & WILL != 0 && flags & WILL_QOS == WILL_QOS {
-        return Err(Cause::WillQos);
-    }
+    let will_qos = if flags & WILL != 0 {
+        Some(QoS::from_u8((flags & WILL_QOS) >> WILL_QOS_SHIFT).ok_or(Cause::WillQos)?)
+    } else {
+        None
+    };
     // v3[MQTT-3.1.2-22]
     if flags & PASSWORD != 0 && flags & USER_NAME == 0 && !version.password_may_stand_alone() {
         return Err(Cause::PasswordWithoutUserName);
     }
-    Ok(())
+    Ok(will_qos)
 }
 
 const fn field_len(bytes: &[u8]) -> usize {

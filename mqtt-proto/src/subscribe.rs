@@ -154,9 +154,9 @@ impl<'a> Element<'a> for Subscription<'a> {
 }
 
 impl Subscription<'_> {
-    fn check(&self, version: Version) -> Result<(), Cause> {
-        // v5[MQTT-3.8.3-4]
-        if self.options.no_local && version.has_shared_subscriptions() && self.filter.shared().is_some() {
+    fn check(&self) -> Result<(), Cause> {
+        // v5[MQTT-3.8.3-4]; before 5.0 No Local is never set.
+        if self.options.no_local && self.filter.shared().is_some() {
             return Err(Cause::NoLocalOnShared);
         }
         Ok(())
@@ -173,7 +173,7 @@ impl<'a> Body<'a> for Subscribe<'a> {
             return Err(reader.error(Cause::NoFilters));
         }
         let subscriptions = List::read(reader, version, |subscription: Subscription<'_>, at| {
-            subscription.check(version).map_err(|cause| at.error(cause))
+            subscription.check().map_err(|cause| at.error(cause))
         })?;
         Ok(Self { packet_id, properties, subscriptions })
     }
@@ -190,7 +190,7 @@ impl<'a> Body<'a> for Subscribe<'a> {
                 return Err(EncodeError::NotInVersion { what: "a subscription option", version });
             }
             subscription.filter.check_share(version)?;
-            Ok(subscription.check(version)?)
+            Ok(subscription.check()?)
         })?;
         Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(subscriptions))
     }

@@ -120,11 +120,7 @@ impl TransmitBuf {
             self.shared.pop_front();
         }
         self.sent = self.sent.saturating_add(count).min(self.copied.len());
-        if self.shared.is_empty() && self.sent == self.copied.len() {
-            self.clear();
-        } else {
-            self.forget_sent();
-        }
+        self.forget_sent();
     }
 
     /// Drops the sent bytes once they are the larger part, or a buffer that never runs empty would grow for ever. A sent byte pays for
