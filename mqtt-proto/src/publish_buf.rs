@@ -1,11 +1,9 @@
 //! A PUBLISH that owns its bytes, for whoever has to keep it: in flight, queued or retained.
 
-use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
 
-use crate::writer::SHARED_BYTES_MIN;
 use crate::{Delivery, Payload, Properties, Publish, QoS, Text, TopicName};
 
 /// A message, copied once into an allocation of exactly its size; a large payload that has a reference count is shared instead.
@@ -147,7 +145,7 @@ impl fmt::Debug for PublishBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{PropertiesBuf, Property};
+    use crate::{PropertiesBuf, Property, SHARED_BYTES_MIN};
     use alloc::vec;
 
     #[test]
