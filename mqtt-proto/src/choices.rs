@@ -43,11 +43,13 @@ use crate::{
 /// Bytes that decide.
 ///
 /// ```
+/// use mqtt_proto::Version;
 /// use mqtt_proto::choices::Choices;
 ///
 /// let mut choices = Choices::new(&[1, 7]);
 /// assert_eq!(choices.pick(&["a", "b", "c"]), "b");
 /// assert_eq!([choices.byte(), choices.byte()], [7, 0]);
+/// assert_eq!((choices.text().len(), choices.topic().as_str(), choices.filter(Version::V5).as_str()), (0, "t", "#"));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Choices<'a>(&'a [u8]);
@@ -241,6 +243,15 @@ impl<'a> Choices<'a> {
 }
 
 /// Some version, one end of the connection, and a packet type that this end may send.
+///
+/// ```
+/// use mqtt_proto::choices::{Choices, sender};
+/// use mqtt_proto::{PacketType, Role, Version};
+///
+/// let (codec, packet_type) = sender(&mut Choices::new(&[2, 1, 0]));
+/// assert_eq!((codec.version, codec.role), (Version::V5, Role::Server));
+/// assert_eq!(packet_type, PacketType::ConnAck);
+/// ```
 pub fn sender(choices: &mut Choices<'_>) -> (Codec, PacketType) {
     let version = choices.pick(&Version::ALL);
     let role = choices.pick(&[Role::Client, Role::Server]);
@@ -251,6 +262,14 @@ pub fn sender(choices: &mut Choices<'_>) -> (Codec, PacketType) {
 }
 
 /// Either end in some version, as what [`packet_buf`] needs.
+///
+/// ```
+/// use mqtt_proto::choices::{Choices, receiver};
+/// use mqtt_proto::{Role, Version};
+///
+/// let codec = receiver(&mut Choices::new(&[1, 1]));
+/// assert_eq!((codec.version, codec.role), (Version::V3_1_1, Role::Client));
+/// ```
 pub fn receiver(choices: &mut Choices<'_>) -> Codec {
     let version = choices.pick(&Version::ALL);
     let role = choices.pick(&[Role::Server, Role::Client]);
@@ -287,6 +306,17 @@ fn packet_type(choices: &mut Choices<'_>, sender: Codec) -> PacketType {
 }
 
 /// Makes a packet of this type that `codec` may send, and shows it to `check`.
+///
+/// ```
+/// use mqtt_proto::choices::{Choices, with_packet};
+/// use mqtt_proto::{Codec, Packet, PacketType, Version};
+///
+/// let server = Codec::server(Version::V5);
+/// with_packet(&mut Choices::new(b"any bytes"), server, PacketType::SubAck, |packet| {
+///     let Packet::SubAck(suback) = packet else { panic!() };
+///     assert!(!suback.reason_codes.is_empty());
+/// });
+/// ```
 pub fn with_packet<R>(
     choices: &mut Choices<'_>,
     codec: Codec,
@@ -417,6 +447,13 @@ fn name_method(choices: &mut Choices<'_>, buf: &mut PropertiesBuf) {
 }
 
 /// The properties that `sender` may put into a packet of this type (5.0 section 2.2.2.2).
+///
+/// ```
+/// use mqtt_proto::choices::property_ids;
+/// use mqtt_proto::{PacketType, Role};
+///
+/// assert_eq!(property_ids(PacketType::Subscribe, Role::Client), [0x0B, 0x26]);
+/// ```
 pub fn property_ids(packet_type: PacketType, sender: Role) -> &'static [u8] {
     match (packet_type, sender) {
         (PacketType::Connect, _) => &[0x11, 0x15, 0x16, 0x17, 0x19, 0x21, 0x22, 0x26, 0x27],
@@ -441,6 +478,14 @@ pub const WILL: &[u8] = &[0x01, 0x02, 0x03, 0x08, 0x09, 0x18, 0x26];
 
 /// The reason codes that `sender` may put into a packet of this type (the tables of 5.0's packets). Before 5.0: those that stand there in
 /// the specification, and of CONNACK's return codes the six that stand for themselves.
+///
+/// ```
+/// use mqtt_proto::choices::reason_codes;
+/// use mqtt_proto::{PacketType, Role, Version};
+///
+/// assert_eq!(reason_codes(PacketType::PubRel, Role::Client, Version::V5), [0x00, 0x92]);
+/// assert_eq!(reason_codes(PacketType::SubAck, Role::Server, Version::V3_1), [0, 1, 2]);
+/// ```
 pub fn reason_codes(packet_type: PacketType, sender: Role, version: Version) -> &'static [u8] {
     if !version.has_properties() {
         return match packet_type {

@@ -12,12 +12,18 @@ use crate::{Frame, Packet, Role, TransmitBuf, Version};
 /// It decodes what the *other* end may send, and encodes what *we* may send; everything else is an error.
 ///
 /// ```
-/// use mqtt_proto::{Cause, Codec, Packet, Version};
+/// use mqtt_proto::{Cause, Codec, EncodeError, Packet, Role, TransmitBuf, Version};
 ///
 /// let client = Codec::client(Version::V3_1_1);
 /// assert_eq!(client.decode(&mut &[0xD0, 0x00][..])?, Some(Packet::PingResp));
 /// assert_eq!(client.decode(&mut &[0xC0, 0x00][..]).unwrap_err().cause(), Cause::WrongDirection);
-/// # Ok::<(), mqtt_proto::DecodeError>(())
+///
+/// let mut out = TransmitBuf::new();
+/// client.encode(&Packet::PingReq, &mut out)?;
+/// assert_eq!(client.encoded_len(&Packet::PingReq)?, out.len());
+/// let error = client.encode(&Packet::PingResp, &mut out).unwrap_err();
+/// assert_eq!(error, EncodeError::WrongDirection { role: Role::Client });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -45,6 +51,18 @@ impl Codec {
 
     /// Decodes one packet from the front of `input` and moves `input` behind it. `None`: it is not all there yet, and `input` is as it was.
     ///
+    /// ```
+    /// use mqtt_proto::{Codec, Packet, Version};
+    ///
+    /// let server = Codec::server(Version::V3_1_1);
+    /// let mut input = &[0xC0, 0x00, 0xE0][..];
+    /// assert_eq!(server.decode(&mut input)?, Some(Packet::PingReq));
+    /// // Half a packet is left, and stays where it is.
+    /// assert_eq!(server.decode(&mut input)?, None);
+    /// assert_eq!(input, [0xE0]);
+    /// # Ok::<(), mqtt_proto::DecodeError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The bytes are not a packet that we may get. `input` is not moved; the stream can't be read any further.
@@ -58,7 +76,20 @@ impl Codec {
         Ok(Some(packet))
     }
 
-    /// Decodes a packet that has been cut off already.
+    /// Decodes a packet that has been cut off already. The limit is that of who cut it: `packet_bytes_max` is not asked again.
+    ///
+    /// ```
+    /// use mqtt_proto::{Codec, Framer, Packet, Version};
+    ///
+    /// let mut framer = Framer::new(1024);
+    /// let mut input = &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 0][..];
+    /// let frame = framer.next(&mut input)?.unwrap();
+    /// // A CONNECT says itself how it is to be read.
+    /// let server = Codec::server(frame.connect_version()?);
+    /// let Packet::Connect(connect) = server.decode_frame(&frame)? else { panic!() };
+    /// assert_eq!(connect.keep_alive, 60);
+    /// # Ok::<(), mqtt_proto::DecodeError>(())
+    /// ```
     ///
     /// # Errors
     ///

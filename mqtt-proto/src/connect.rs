@@ -79,6 +79,23 @@ impl fmt::Debug for Connect<'_> {
 }
 
 /// The message that the server publishes when the client's connection ends without DISCONNECT (section 3.1.2.5).
+///
+/// ```
+/// use mqtt_proto::{Codec, Connect, Packet, QoS, Text, TopicName, TransmitBuf, Version, Will};
+///
+/// let mut will = Will::new(TopicName::new("status/thermometer-7")?, b"gone");
+/// will.qos = QoS::AtLeastOnce;
+/// will.retain = true;
+/// let mut connect = Connect::new(Text::new("thermometer-7")?);
+/// connect.will = Some(will);
+///
+/// let mut out = TransmitBuf::new();
+/// Codec::client(Version::V5).encode(&Packet::Connect(connect), &mut out)?;
+/// let bytes: Vec<u8> = out.slices().flatten().copied().collect();
+/// let Some(Packet::Connect(connect)) = Codec::server(Version::V5).decode(&mut &bytes[..])? else { panic!() };
+/// assert_eq!(connect.will, Some(will));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct Will<'a> {

@@ -10,6 +10,21 @@ use crate::reader::Reader;
 use crate::{PACKET_BYTES_MAX, PacketType, Version};
 
 /// One packet's bytes, complete but not decoded: [`Codec::decode_frame`](crate::Codec::decode_frame) does that.
+///
+/// ```
+/// use mqtt_proto::{Cause, Codec, Frame, Packet, PacketType, Version};
+///
+/// let mut input = &[0xC0, 0x00, 0x30, 0x80, 0x01][..];
+/// let frame = Frame::split(&mut input, 131)?.unwrap();
+/// assert_eq!(frame.packet_type(), PacketType::PingReq);
+/// assert_eq!(frame.as_bytes(), [0xC0, 0x00]);
+/// assert_eq!(Codec::server(Version::V5).decode_frame(&frame)?, Packet::PingReq);
+///
+/// // Of the next one only the header is there, which is enough to know that it may be too large.
+/// assert_eq!(Frame::split(&mut input, 131), Ok(None));
+/// assert_eq!(Frame::split(&mut input, 130).unwrap_err().cause(), Cause::PacketTooLarge);
+/// # Ok::<(), mqtt_proto::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
     bytes: &'a [u8],
@@ -114,6 +129,7 @@ impl fmt::Debug for Frame<'_> {
 ///
 /// let mut framer = Framer::new(1024);
 /// assert!(framer.next(&mut &[0x40, 0x02, 0x00][..])?.is_none());
+/// assert!(framer.is_waiting(3));
 /// assert_eq!(framer.missing(3), 1);
 ///
 /// let mut input = &[0x40, 0x02, 0x00, 0x0A, 0xC0, 0x00][..];

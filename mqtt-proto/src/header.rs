@@ -11,10 +11,12 @@ pub const PACKET_BYTES_MAX: u32 = varint::VARINT_MAX + 5;
 /// The fifteen packet types.
 ///
 /// ```
-/// use mqtt_proto::PacketType;
+/// use mqtt_proto::{PacketType, Role, Version};
 ///
 /// assert_eq!(PacketType::from_u8(3), Some(PacketType::Publish));
 /// assert_eq!(PacketType::from_u8(0), None);
+/// assert!(PacketType::Disconnect.is_sent_by(Role::Server, Version::V5));
+/// assert!(!PacketType::Disconnect.is_sent_by(Role::Server, Version::V3_1_1));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "four bits on the wire, and all but one value taken")]

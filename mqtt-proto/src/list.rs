@@ -136,6 +136,18 @@ impl<'a, T: Element<'a> + fmt::Debug> fmt::Debug for List<'a, T> {
 }
 
 /// Yields the elements of a list. Made by [`List::iter`].
+///
+/// ```
+/// use mqtt_proto::{Codec, Packet, ReasonCode, Version};
+///
+/// let client = Codec::client(Version::V5);
+/// let Some(Packet::SubAck(suback)) = client.decode(&mut &[0x90, 5, 0, 10, 0, 1, 0x87][..])? else { panic!() };
+/// let mut codes = suback.reason_codes.iter();
+/// assert_eq!(codes.next(), Some(ReasonCode::GrantedQos1));
+/// assert_eq!(codes.next(), Some(ReasonCode::NotAuthorized));
+/// assert_eq!(codes.next(), None);
+/// # Ok::<(), mqtt_proto::DecodeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ListIter<'a, T>(Cursor<'a, T>);
 

@@ -14,11 +14,15 @@ use crate::{Codec, Delivery, Frame, Packet, Properties, Publish, Text, TopicName
 ///
 /// ```
 /// use bytes::Bytes;
-/// use mqtt_proto::{Codec, Packet, PacketBuf, Version};
+/// use mqtt_proto::{Codec, Frame, Packet, PacketBuf, Version};
 ///
 /// let server = Codec::server(Version::V5);
 /// let kept = PacketBuf::new(server, Bytes::from_static(&[0xC0, 0x00]))?;
 /// assert_eq!(kept.packet(), Packet::PingReq);
+///
+/// // Off the front of a stream it takes a copy.
+/// let frame = Frame::split(&mut &[0xC0, 0x00, 0xE0][..], 1024)?.unwrap();
+/// assert_eq!(PacketBuf::copy(server, &frame)?, kept);
 /// # Ok::<(), mqtt_proto::DecodeError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]

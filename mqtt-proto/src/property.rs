@@ -165,6 +165,7 @@ macro_rules! properties {
 
 properties! {
     /// The payload is UTF-8 text (`true`) or unspecified bytes.
+    /// The codec does not look whether it is; it may, says 5.0 section 3.3.2.3.2, and need not.
     PayloadFormatIndicator = 0x01, payload_format_indicator: bool, PUBLISH | WILL;
     /// Seconds after which an undelivered message is dropped.
     MessageExpiryInterval = 0x02, message_expiry_interval: u32, PUBLISH | WILL;
@@ -281,12 +282,20 @@ impl TopicAlias {
 /// Reading one is a walk over the range; encoding copies it. Before 5.0 there are none.
 ///
 /// ```
-/// use mqtt_proto::{Codec, Packet, Version};
+/// use mqtt_proto::{Codec, Packet, SubscriptionId, Version};
 ///
-/// let bytes = [0x20, 0x06, 0x00, 0x00, 0x03, 0x21, 0x00, 0x14];
-/// let Ok(Some(Packet::ConnAck(connack))) = Codec::client(Version::V5).decode(&mut &bytes[..]) else { panic!() };
-/// assert_eq!(connack.properties.receive_maximum().map(|maximum| maximum.get()), Some(20));
-/// assert_eq!(connack.properties.server_keep_alive(), None);
+/// let bytes = [0x30, 17, 0, 1, b't', 13, 0x01, 1, 0x0B, 1, 0x0B, 7, 0x26, 0, 1, b'k', 0, 1, b'v'];
+/// let Some(Packet::Publish(publish)) = Codec::client(Version::V5).decode(&mut &bytes[..])? else { panic!() };
+/// let properties = publish.properties;
+/// assert_eq!(properties.payload_format_indicator(), Some(true));
+/// assert_eq!(properties.content_type(), None);
+///
+/// // Two properties may stand there more than once.
+/// let ids: Vec<_> = properties.subscription_identifiers().map(SubscriptionId::get).collect();
+/// assert_eq!(ids, [1, 7]);
+/// let (key, value) = properties.user_properties().next().unwrap();
+/// assert_eq!((key.as_str(), value.as_str()), ("k", "v"));
+/// # Ok::<(), mqtt_proto::DecodeError>(())
 /// ```
 #[derive(Clone, Copy, Default)]
 pub struct Properties<'a> {
@@ -428,6 +437,17 @@ impl<'a> IntoIterator for &Properties<'a> {
 }
 
 /// Yields the properties of a packet in order. Made by [`Properties::iter`].
+///
+/// ```
+/// use mqtt_proto::{Cause, PropertiesBuf, Property};
+///
+/// let mut properties = PropertiesBuf::new();
+/// properties.push(Property::ServerKeepAlive(30))?;
+/// properties.push(Property::TopicAliasMaximum(5))?;
+/// let ids: Vec<_> = properties.as_properties().iter().map(Property::id).collect();
+/// assert_eq!(ids, [0x13, 0x22]);
+/// # Ok::<(), Cause>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct PropertiesIter<'a> {
     reader: Reader<'a>,
@@ -500,6 +520,20 @@ impl PropertiesBuf {
     }
 
     /// Appends those of `properties` that `keep` says yes to.
+    ///
+    /// ```
+    /// use mqtt_proto::{Cause, PropertiesBuf, Property, Text, TopicAlias};
+    ///
+    /// let mut received = PropertiesBuf::new();
+    /// received.push(Property::TopicAlias(TopicAlias::new(3).unwrap()))?;
+    /// received.push(Property::ContentType(Text::new("text/plain")?))?;
+    /// // An alias is good for one connection only.
+    /// let mut forwarded = PropertiesBuf::new();
+    /// forwarded.extend_if(received.as_properties(), |property| !matches!(property, Property::TopicAlias(_)))?;
+    /// assert_eq!(forwarded.as_properties().topic_alias(), None);
+    /// assert_eq!(forwarded.as_properties().content_type().unwrap(), "text/plain");
+    /// # Ok::<(), Cause>(())
+    /// ```
     ///
     /// # Errors
     ///

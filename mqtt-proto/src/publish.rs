@@ -57,6 +57,16 @@ impl<'a> Publish<'a> {
 }
 
 /// The QoS of a PUBLISH with what belongs to it: a packet identifier above QoS 0, and only there (v5\[MQTT-2.2.1-2\]).
+///
+/// ```
+/// use mqtt_proto::{Delivery, PacketId, QoS};
+///
+/// let delivery = Delivery::ExactlyOnce { packet_id: PacketId::MAX, dup: true };
+/// assert_eq!(delivery.qos(), QoS::ExactlyOnce);
+/// assert_eq!(delivery.packet_id(), Some(PacketId::MAX));
+/// assert!(delivery.dup());
+/// assert_eq!(Delivery::AtMostOnce.packet_id(), None);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the specification has three")]
 pub enum Delivery {

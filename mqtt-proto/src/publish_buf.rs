@@ -11,12 +11,19 @@ use crate::{Delivery, Payload, Properties, Publish, QoS, Text, TopicName};
 /// It has a QoS but no packet identifier: that belongs to one delivery of it.
 ///
 /// ```
+/// use bytes::Bytes;
 /// use mqtt_proto::{Delivery, Publish, PublishBuf, QoS, TopicName};
 ///
 /// let topic = TopicName::new("a/b")?;
 /// let kept = PublishBuf::new(topic, &Publish::new(topic, b"hello"));
 /// assert_eq!(kept.publish(Delivery::AtMostOnce), Publish::new(topic, b"hello"));
 /// assert_eq!(kept.qos(), QoS::AtMostOnce);
+/// assert_eq!(kept.with_qos(QoS::AtLeastOnce).qos(), QoS::AtLeastOnce);
+///
+/// // A large payload is shared.
+/// let payload = Bytes::from(vec![7; 10_000]);
+/// let kept = PublishBuf::new(topic, &Publish::new(topic, &payload));
+/// assert_eq!(kept.payload_bytes().as_ptr(), payload.as_ptr());
 /// # Ok::<(), mqtt_proto::Cause>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -54,12 +54,19 @@ macro_rules! reasons {
         /// Codes from 0x80 up are failures. The return codes of 3.1 and 3.1.1 are translated at the wire, so that nobody else has to know them.
         ///
         /// ```
-        /// use mqtt_proto::ReasonCode;
+        /// use mqtt_proto::{QoS, ReasonCode, Version};
         ///
         /// assert!(ReasonCode::NotAuthorized.is_failure());
         /// assert_eq!(ReasonCode::SessionTakenOver.as_u8(), 0x8E);
         /// assert_eq!(ReasonCode::from_u8(0x8E), Some(ReasonCode::SessionTakenOver));
         /// assert_eq!(ReasonCode::from_u8(0x03), None);
+        /// assert_eq!(ReasonCode::granted(QoS::AtLeastOnce), ReasonCode::GrantedQos1);
+        ///
+        /// // Older versions have fewer to say it with, or none.
+        /// assert_eq!(ReasonCode::ServerBusy.to_return_code(), Some(3));
+        /// assert_eq!(ReasonCode::ServerUnavailable.to_return_code(), Some(3));
+        /// assert_eq!(ReasonCode::MalformedPacket.to_return_code(), None);
+        /// assert_eq!(ReasonCode::NotAuthorized.for_suback(Version::V3_1_1), ReasonCode::UnspecifiedError);
         /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]

@@ -40,6 +40,15 @@ impl<'a> Subscribe<'a> {
 }
 
 /// A topic filter, and how its messages are wanted.
+///
+/// ```
+/// use mqtt_proto::{QoS, Subscription, TopicFilter};
+///
+/// let subscription = Subscription::new(TopicFilter::new("house/+/temperature")?, QoS::AtLeastOnce);
+/// assert_eq!(subscription.options.qos, QoS::AtLeastOnce);
+/// assert!(!subscription.options.no_local);
+/// # Ok::<(), mqtt_proto::Cause>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct Subscription<'a> {
@@ -58,6 +67,21 @@ impl<'a> Subscription<'a> {
 }
 
 /// How messages are wanted (5.0 section 3.8.3.1). Before 5.0 only the QoS can be said; the others are at their default.
+///
+/// ```
+/// use mqtt_proto::{Codec, EncodeError, Packet, PacketId, QoS, Subscribe, Subscription, TopicFilter, TransmitBuf, Version};
+///
+/// let mut chat = Subscription::new(TopicFilter::new("chat/#")?, QoS::ExactlyOnce);
+/// chat.options.no_local = true;
+/// let subscriptions = [chat];
+/// let subscribe = Packet::Subscribe(Subscribe::new(PacketId::MIN, &subscriptions));
+///
+/// let mut out = TransmitBuf::new();
+/// Codec::client(Version::V5).encode(&subscribe, &mut out)?;
+/// let error = Codec::client(Version::V3_1_1).encode(&subscribe, &mut out).unwrap_err();
+/// assert!(matches!(error, EncodeError::NotInVersion { .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct SubscriptionOptions {
@@ -72,6 +96,16 @@ pub struct SubscriptionOptions {
 }
 
 /// When retained messages are sent for a new subscription (5.0 section 3.8.3.1).
+///
+/// ```
+/// use mqtt_proto::{QoS, RetainHandling, Subscription, TopicFilter};
+///
+/// let mut news = Subscription::new(TopicFilter::new("news/#")?, QoS::AtMostOnce);
+/// assert_eq!(news.options.retain_handling, RetainHandling::SendAtSubscribe);
+/// // Yesterday's stay where they are.
+/// news.options.retain_handling = RetainHandling::DoNotSend;
+/// # Ok::<(), mqtt_proto::Cause>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the specification has three, and the two bits on the wire leave no room")]
 pub enum RetainHandling {

@@ -6,6 +6,9 @@ use crate::error::Cause;
 
 /// A string as it may stand in a packet: strict UTF-8 without U+0000, at most 65,535 bytes (5.0 section 1.5.4, 3.1.1 section 1.5.3).
 ///
+/// Control characters and non-characters may stand in it, as the standards allow: who wants to refuse them does so for all clients at once, or a
+/// publisher could knock subscribers off (5.0 section 5.4.9).
+///
 /// It is held as bytes, so comparing and hashing it costs nothing more than that.
 ///
 /// ```

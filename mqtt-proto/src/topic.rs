@@ -15,6 +15,7 @@ use crate::text::{Text, is_plain};
 ///
 /// let name = TopicName::new("house/kitchen/temperature")?;
 /// assert_eq!(name.levels().count(), 3);
+/// assert_eq!(TopicName::from_text(name.text()), Ok(name));
 /// assert_eq!(TopicName::new("house/+"), Err(Cause::WildcardInTopicName));
 /// assert_eq!(TopicName::new(""), Err(Cause::EmptyTopic));
 /// # Ok::<(), Cause>(())
@@ -150,6 +151,15 @@ impl<'a> TopicFilter<'a> {
 
     /// Checks a text. Before 5.0, `$share/` is the beginning of a filter like any other.
     ///
+    /// ```
+    /// use mqtt_proto::{Cause, Text, TopicFilter, Version};
+    ///
+    /// let text = Text::new("$share/workers")?;
+    /// assert!(TopicFilter::from_text(text, Version::V3_1_1).is_ok());
+    /// assert_eq!(TopicFilter::from_text(text, Version::V5), Err(Cause::SharedFilter));
+    /// # Ok::<(), Cause>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`new`](Self::new).
@@ -214,6 +224,8 @@ impl<'a> TopicFilter<'a> {
 
     /// The share name and the filter proper, if this is a shared subscription, `$share/{name}/{filter}` (5.0 section 4.8.2).
     ///
+    /// To match, ask the whole filter: [`matches`](Self::matches) looks behind the share name, once.
+    ///
     /// ```
     /// use mqtt_proto::TopicFilter;
     ///
@@ -228,9 +240,25 @@ impl<'a> TopicFilter<'a> {
         Some((Text::part(name), Self(Text::part(filter))))
     }
 
-    /// Whether a message published under `name` is for this subscription. A shared subscription matches by the filter behind its share name.
+    /// Whether a message published under `name` is for this subscription.
     ///
-    /// Compares level by level, exactly: no case folding, no merging of slashes (section 4.7.3).
+    /// Compares level by level, exactly: no case folding, no merging of slashes (section 4.7.3). A `$share/` filter matches by the filter behind its
+    /// share name, in every version, since 3.1.1 servers offer it as an extension.
+    ///
+    /// ```
+    /// use mqtt_proto::{Cause, TopicFilter, TopicName};
+    ///
+    /// let matches = |filter, name| Ok::<_, Cause>(TopicFilter::new(filter)?.matches(TopicName::new(name)?));
+    /// // `#` stands for the parent, too; a level may be empty.
+    /// assert!(matches("house/#", "house")?);
+    /// assert!(matches("house/+", "house/")?);
+    /// assert!(!matches("house/+", "house")?);
+    /// // The server's own topics have to be asked for by name.
+    /// assert!(!matches("#", "$SYS/uptime")?);
+    /// assert!(matches("$SYS/#", "$SYS/uptime")?);
+    /// assert!(matches("$share/workers/jobs/+", "jobs/1")?);
+    /// # Ok::<(), Cause>(())
+    /// ```
     #[must_use]
     pub fn matches(self, name: TopicName<'_>) -> bool {
         let filter = self.shared().map_or(self, |(_, filter)| filter);

@@ -12,6 +12,8 @@ use core::fmt;
 /// assert!(Version::V5.has_properties());
 /// assert!(!Version::V3_1_1.has_properties());
 /// assert_eq!(Version::V3_1.protocol_name(), b"MQIsdp");
+/// assert_eq!(Version::from_protocol(b"MQTT", 4), Some(Version::V3_1_1));
+/// assert_eq!(Version::from_protocol(b"MQTT", 3), None);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

@@ -27,6 +27,19 @@ pub const SHARED_BYTES_MIN: usize = 4096;
 ///
 /// out.advance(100_002);
 /// assert_eq!(out.slices().map(<[u8]>::len).collect::<Vec<_>>(), [2, 4]);
+///
+/// let mut more = TransmitBuf::new();
+/// more.put_slice(b"more");
+/// out.append(&mut more);
+/// assert_eq!(out.slices().last(), Some(&b"tailmore"[..]));
+/// assert!(more.is_empty());
+///
+/// // Only an empty buffer gives its memory back.
+/// out.release();
+/// assert_eq!(out.len(), 10);
+/// out.clear();
+/// out.release();
+/// assert!(out.is_empty());
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct TransmitBuf {
