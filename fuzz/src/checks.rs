@@ -2,8 +2,8 @@
 
 use mqtt_proto::choices::{self, Choices};
 use mqtt_proto::{
-    Codec, Connect, DecodeError, Frame, Framer, Packet, PacketBuf, Properties, PropertiesBuf, Publish, PublishBuf,
-    Role, TopicFilter, TopicName, TransmitBuf, Version,
+    Codec, ConnAck, Connect, DecodeError, Dialect, Frame, Framer, Leniency, Packet, PacketBuf, Properties,
+    PropertiesBuf, Protocol, Publish, PublishBuf, Role, TopicFilter, TopicName, TransmitBuf, Version,
 };
 
 use super::topics;
@@ -39,10 +39,91 @@ pub fn chunks(data: &[u8]) {
             Err(error) => break Err(error),
         }
     };
-    let (frames, pieces_end) = in_pieces(stream, *step);
+    let (frames, pieces_end) = in_pieces(stream, usize::from(*step), Framer::new(CHUNKS_PACKET_BYTES_MAX));
     assert_eq!(frames, whole);
     assert_eq!(pieces_end, end);
 }
+
+/// A dialect only adds, what it takes encodes to an equal packet, and what it was lenient about is written as the standard has it. A stream
+/// in pieces is the same as the whole in a dialect, too.
+pub fn dialect(data: &[u8]) {
+    let [features, leniencies, level, step, stream @ ..] = data else { return };
+    let dialect = some_dialect(*features, *leniencies);
+    for role in [Role::Client, Role::Server] {
+        let standard = receiver(*level, role);
+        let mut rest = stream;
+        while decode_in_both(standard, dialect, &mut rest).is_some() {}
+    }
+
+    let mut standard = Codec::server(Version::V5);
+    standard.packet_bytes_max = CHUNKS_PACKET_BYTES_MAX;
+    let codec = in_dialect(standard, dialect);
+    let whole = in_pieces(stream, stream.len(), Framer::for_codec(&codec));
+    assert_eq!(in_pieces(stream, usize::from(*step), Framer::for_codec(&codec)), whole);
+    let (frames, _) = in_pieces(stream, stream.len(), Framer::for_codec(&standard));
+    assert!(whole.0.starts_with(&frames));
+}
+
+/// Decodes a packet in the standard and in a dialect of it. `None` at the end of the dialect's stream.
+fn decode_in_both<'a>(standard: Codec, dialect: Dialect, rest: &mut &'a [u8]) -> Option<Packet<'a>> {
+    let codec = in_dialect(standard, dialect);
+    let (mut strict_rest, mut dialect_rest) = (*rest, *rest);
+    let strict = standard.decode(&mut strict_rest);
+    if strict.is_ok() {
+        assert_eq!(codec.decode(&mut dialect_rest), strict);
+        assert_eq!(dialect_rest, strict_rest);
+    }
+    let packet = decode_one(codec, rest)?;
+    // What is left of a leniency is a packet of the standard's.
+    if is_of_the_standard(&packet) {
+        let encoded = encode(other_end(standard), &packet);
+        assert_eq!(encoded, encode(other_end(codec), &packet));
+        assert_eq!(decode_whole(standard, &encoded), packet);
+    }
+    Some(packet)
+}
+
+fn is_of_the_standard(packet: &Packet<'_>) -> bool {
+    !matches!(packet, Packet::Opaque(_) | Packet::OpaqueConnect(_) | Packet::Connect(Connect { protocol: Some(_), .. }))
+        && !matches!(packet, Packet::ConnAck(ConnAck { trailing: [_, ..], .. }))
+}
+
+fn in_dialect(mut codec: Codec, dialect: Dialect) -> Codec {
+    codec.dialect = dialect;
+    codec
+}
+
+/// One bit for each thing that a dialect can do.
+pub fn some_dialect(features: u8, leniencies: u8) -> Dialect {
+    let mut dialect = Dialect::STANDARD;
+    if features & 1 != 0 {
+        dialect.protocols = &PROTOCOLS;
+    }
+    dialect.reserved_packet_types = features & 2 != 0;
+    dialect.connack_trailing = features & 4 != 0;
+    let set = Leniency::ALL.iter().enumerate().filter(|(bit, _)| leniencies >> bit & 1 != 0);
+    set.fold(dialect, |dialect, (_, &leniency)| dialect.allowing(leniency))
+}
+
+/// Bridges, and a made-up protocol in all versions, with fields and without.
+pub static PROTOCOLS: [Protocol; 10] = {
+    const fn own(level: u8, version: Version, opaque_body: bool) -> Protocol {
+        Protocol { name: b"own", level, version, opaque_body }
+    }
+    let [v3_1, v3_1_1, v5] = Protocol::BRIDGES;
+    [
+        v3_1,
+        v3_1_1,
+        v5,
+        own(3, Version::V3_1, false),
+        own(4, Version::V3_1_1, false),
+        own(5, Version::V5, false),
+        own(0, Version::V3_1, true),
+        own(1, Version::V3_1_1, true),
+        own(2, Version::V5, true),
+        Protocol { name: b"MQTT", level: 3, version: Version::V3_1, opaque_body: false },
+    ]
+};
 
 /// Filters, names and matching are what the plain words of the specification say.
 pub fn topic_match(data: &[u8]) {
@@ -84,7 +165,8 @@ pub fn decode_one<'a>(codec: Codec, rest: &mut &'a [u8]) -> Option<Packet<'a>> {
 fn encodes_to_itself(codec: Codec, bytes: &[u8], packet: &Packet<'_>) {
     let encoded = encode(other_end(codec), packet);
     assert_eq!(decode_whole(codec, &encoded), *packet, "decoded from {bytes:x?}, encoded to {encoded:x?}");
-    assert!(encoded.len() <= bytes.len(), "{bytes:x?} became {encoded:x?}");
+    // A leniency may fill in what is missing.
+    assert!(encoded.len() <= bytes.len() || codec.dialect != Dialect::STANDARD, "{bytes:x?} became {encoded:x?}");
     for bytes in [bytes, &encoded[..]] {
         let kept = PacketBuf::new(codec, bytes.to_vec().into()).expect("it has been decoded before");
         assert_eq!(kept.packet(), *packet);
@@ -163,17 +245,17 @@ fn properties_of<'a>(packet: &Packet<'a>) -> Vec<Properties<'a>> {
         Packet::PingReq | Packet::PingResp => vec![],
         Packet::Disconnect(body) => vec![body.properties],
         Packet::Auth(body) => vec![body.properties],
+        Packet::Opaque(_) | Packet::OpaqueConnect(_) => vec![],
     }
 }
 
-/// Feeds `stream` to a framer: pieces of `step` bytes, or of some bytes each where that is 0.
-fn in_pieces(stream: &[u8], step: u8) -> (Vec<&[u8]>, Result<usize, DecodeError>) {
-    let mut framer = Framer::new(CHUNKS_PACKET_BYTES_MAX);
+/// Feeds `stream` to `framer`: pieces of `step` bytes, or of some bytes each where that is 0.
+fn in_pieces(stream: &[u8], step: usize, mut framer: Framer) -> (Vec<&[u8]>, Result<usize, DecodeError>) {
     let mut frames = Vec::new();
     // What the host holds is `stream[from..to]`; the packet at its front is known to end at `needed` or behind it.
     let (mut from, mut to, mut needed) = (0, 0, 0);
     while to < stream.len() {
-        let piece = if step > 0 { usize::from(step) } else { 1 + to * to % 7 };
+        let piece = if step > 0 { step } else { 1 + to * to % 7 };
         to = stream.len().min(to + piece);
         let mut held = &stream[from..to];
         loop {

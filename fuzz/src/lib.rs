@@ -7,7 +7,8 @@
 //! same equations on the seeds and on proptest's bytes, with no fuzzer at hand.
 //!
 //! Seeds of `decode` start with one byte that names the protocol level (3, 4 or 5), those of `chunks` with the size of a piece (0: mixed); the
-//! rest is what the peer sent. Those of `round_trip` are [`choices`](mqtt_proto::choices), those of `topic_match` a filter, a NUL and a name.
+//! rest is what the peer sent. Those of `dialect` start with two bytes of bits, a dialect's features and its leniencies, then have both. Those
+//! of `round_trip` are [`choices`](mqtt_proto::choices), those of `topic_match` a filter, a NUL and a name.
 
 pub mod checks;
 pub mod topics;

@@ -34,7 +34,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 use bytes::Bytes;
 
 use crate::{
-    Ack, Auth, Codec, ConnAck, Connect, Delivery, Disconnect, Packet, PacketBuf, PacketId, PacketType, Payload,
+    Ack, Auth, Codec, ConnAck, Connect, Delivery, Disconnect, Opaque, Packet, PacketBuf, PacketId, PacketType, Payload,
     PropertiesBuf, Property, Publish, QoS, ReasonCode, RetainHandling, Role, SubAck, Subscribe, Subscription,
     SubscriptionId, SubscriptionOptions, Text, TopicAlias, TopicFilter, TopicName, TransmitBuf, UnsubAck, Unsubscribe,
     Version, Will,
@@ -305,7 +305,7 @@ fn packet_type(choices: &mut Choices<'_>, sender: Codec) -> PacketType {
     choices.pick(&sent)
 }
 
-/// Makes a packet of this type that `codec` may send, and shows it to `check`.
+/// Makes a packet of this type that `codec` may send, and shows it to `check`. Whether it may send a reserved type is up to its dialect.
 ///
 /// ```
 /// use mqtt_proto::choices::{Choices, with_packet};
@@ -338,7 +338,7 @@ pub fn with_packet<R>(
         PacketType::ConnAck => {
             let reason_code = choices.reason(codes);
             let session_present = choices.flag() && version.has_session_present() && reason_code == ReasonCode::Success;
-            check(&Packet::ConnAck(ConnAck { session_present, reason_code, properties }))
+            check(&Packet::ConnAck(ConnAck { session_present, reason_code, properties, trailing: &[] }))
         }
         PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
             let ack = Ack { packet_id: choices.packet_id(), reason_code: choices.reason(codes), properties };
@@ -384,6 +384,10 @@ pub fn with_packet<R>(
             check(&Packet::Disconnect(Disconnect { reason_code: choices.reason(codes), properties }))
         }
         PacketType::Auth => check(&Packet::Auth(Auth::new(choices.reason(codes), properties))),
+        PacketType::Reserved => {
+            let opaque = Opaque::new(packet_type, choices.byte() & 0x0F, choices.bytes());
+            check(&Packet::Opaque(opaque.expect("the type is reserved, and there are four flags")))
+        }
     }
 }
 
@@ -466,7 +470,7 @@ pub fn property_ids(packet_type: PacketType, sender: Role) -> &'static [u8] {
         (PacketType::Subscribe, _) => &[0x0B, 0x26],
         (PacketType::SubAck | PacketType::UnsubAck, _) => &[0x1F, 0x26],
         (PacketType::Unsubscribe, _) => &[0x26],
-        (PacketType::PingReq | PacketType::PingResp, _) => &[],
+        (PacketType::PingReq | PacketType::PingResp | PacketType::Reserved, _) => &[],
         (PacketType::Disconnect, Role::Client) => &[0x11, 0x1F, 0x26],
         (PacketType::Disconnect, Role::Server) => &[0x1C, 0x1F, 0x26],
         (PacketType::Auth, _) => &[0x15, 0x16, 0x1F, 0x26],

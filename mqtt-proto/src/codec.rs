@@ -5,9 +5,9 @@ use crate::header::PacketType;
 use crate::packet::Body;
 use crate::property::varint_len;
 use crate::varint::VARINT_MAX;
-use crate::{Frame, Packet, Role, TransmitBuf, Version};
+use crate::{Dialect, Frame, Leniency, OpaqueConnect, Packet, Role, TransmitBuf, Version};
 
-/// What is needed to read and write packets: version, our end, and the largest packet that we take.
+/// What is needed to read and write packets: version, our end, the largest packet that we take, and how far from the standard we go.
 ///
 /// It decodes what the *other* end may send, and encodes what *we* may send; everything else is an error.
 ///
@@ -34,19 +34,21 @@ pub struct Codec {
     pub role: Role,
     /// The largest packet that we take, fixed header included.
     pub packet_bytes_max: u32,
+    /// How the protocol departs from the standard.
+    pub dialect: Dialect,
 }
 
 impl Codec {
-    /// A client's codec, which takes packets of up to 1 MiB.
+    /// A client's codec, which takes the standard's packets of up to 1 MiB.
     #[must_use]
     pub const fn client(version: Version) -> Self {
-        Self { version, role: Role::Client, packet_bytes_max: 1 << 20 }
+        Self { version, role: Role::Client, packet_bytes_max: 1 << 20, dialect: Dialect::STANDARD }
     }
 
-    /// A server's codec, which takes packets of up to 1 MiB.
+    /// A server's codec, which takes the standard's packets of up to 1 MiB.
     #[must_use]
     pub const fn server(version: Version) -> Self {
-        Self { version, role: Role::Server, packet_bytes_max: 1 << 20 }
+        Self { version, role: Role::Server, packet_bytes_max: 1 << 20, dialect: Dialect::STANDARD }
     }
 
     /// Decodes one packet from the front of `input` and moves `input` behind it. `None`: it is not all there yet, and `input` is as it was.
@@ -68,7 +70,7 @@ impl Codec {
     /// The bytes are not a packet that we may get. `input` is not moved; the stream can't be read any further.
     pub fn decode<'a>(&self, input: &mut &'a [u8]) -> Result<Option<Packet<'a>>, DecodeError> {
         let mut rest = *input;
-        let Some(frame) = Frame::split(&mut rest, self.packet_bytes_max)? else {
+        let Some(frame) = Frame::split_in(&self.dialect, &mut rest, self.packet_bytes_max)? else {
             return Ok(None);
         };
         let packet = self.decode_frame(&frame)?;
@@ -79,13 +81,13 @@ impl Codec {
     /// Decodes a packet that has been cut off already. The limit is that of who cut it: `packet_bytes_max` is not asked again.
     ///
     /// ```
-    /// use mqtt_proto::{Codec, Framer, Packet, Version};
+    /// use mqtt_proto::{Codec, Dialect, Framer, Packet, Version};
     ///
     /// let mut framer = Framer::new(1024);
     /// let mut input = &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 0][..];
     /// let frame = framer.next(&mut input)?.unwrap();
     /// // A CONNECT says itself how it is to be read.
-    /// let server = Codec::server(frame.connect_version()?);
+    /// let server = Codec::server(frame.connect_version(&Dialect::STANDARD)?);
     /// let Packet::Connect(connect) = server.decode_frame(&frame)? else { panic!() };
     /// assert_eq!(connect.keep_alive, 60);
     /// # Ok::<(), mqtt_proto::DecodeError>(())
@@ -97,11 +99,10 @@ impl Codec {
     pub fn decode_frame<'a>(&self, frame: &Frame<'a>) -> Result<Packet<'a>, DecodeError> {
         let packet_type = frame.packet_type();
         if !packet_type.is_sent_by(self.role.peer(), self.version) {
-            let unknown = packet_type == PacketType::Auth;
-            return Err(DecodeError::new(if unknown { Cause::ReservedPacketType } else { Cause::WrongDirection }, 0));
+            return self.decode_unsent(frame);
         }
         // v3[MQTT-2.2.2-2] v5[MQTT-2.1.3-1]
-        if !packet_type.takes_flags(frame.flags(), self.version) {
+        if !packet_type.takes_flags(frame.flags(), self.version) && !self.dialect.allows(Leniency::ReservedBits) {
             return Err(DecodeError::new(Cause::ReservedFlags, 0));
         }
         match packet_type {
@@ -115,7 +116,10 @@ impl Codec {
                     _ => Packet::PubComp(ack),
                 })
             }
-            PacketType::Connect => self.body(frame).map(Packet::Connect),
+            PacketType::Connect => match self.opaque_connect(frame) {
+                Some(connect) => Ok(Packet::OpaqueConnect(connect)),
+                None => self.body(frame).map(Packet::Connect),
+            },
             PacketType::ConnAck => self.body(frame).map(Packet::ConnAck),
             PacketType::Subscribe => self.body(frame).map(Packet::Subscribe),
             PacketType::SubAck => self.body(frame).map(Packet::SubAck),
@@ -125,14 +129,33 @@ impl Codec {
             PacketType::Auth => self.body(frame).map(Packet::Auth),
             PacketType::PingReq => self.body(frame).map(|()| Packet::PingReq),
             PacketType::PingResp => self.body(frame).map(|()| Packet::PingResp),
+            PacketType::Reserved => self.decode_unsent(frame),
         }
+    }
+
+    /// A packet that the other end does not send, unless the dialect lets it.
+    #[cold]
+    fn decode_unsent<'a>(&self, frame: &Frame<'a>) -> Result<Packet<'a>, DecodeError> {
+        if frame.packet_type().is_reserved(self.version) {
+            self.body(frame).map(Packet::Opaque)
+        } else {
+            Err(DecodeError::new(Cause::WrongDirection, 0))
+        }
+    }
+
+    /// A CONNECT that does not show its fields. What is none is judged as one that does.
+    fn opaque_connect<'a>(&self, frame: &Frame<'a>) -> Option<OpaqueConnect<'a>> {
+        if self.dialect.protocols.is_empty() { None } else { self.body(frame).ok() }
     }
 
     #[inline(always)]
     fn body<'a, B: Body<'a>>(&self, frame: &Frame<'a>) -> Result<B, DecodeError> {
         let mut reader = frame.body();
         let body = B::read(&mut reader, frame, self)?;
-        reader.finish()?; // v3[MQTT-3.1.4-1] v5[MQTT-3.1.4-1]
+        // v3[MQTT-3.1.4-1] v5[MQTT-3.1.4-1]
+        if !reader.is_empty() && !self.dialect.allows(Leniency::TrailingBytes) {
+            return Err(reader.error(Cause::TrailingBytes));
+        }
         Ok(body)
     }
 
@@ -157,7 +180,7 @@ impl Codec {
     /// Measures a packet, and appends it if there is an `out`.
     fn put_packet(&self, packet: &Packet<'_>, out: Option<&mut TransmitBuf>) -> Result<usize, EncodeError> {
         let packet_type = packet.packet_type();
-        if !packet_type.is_sent_by(self.role, self.version) {
+        if !packet_type.is_sent_by(self.role, self.version) && !matches!(packet, Packet::Opaque(_)) {
             return Err(match packet_type {
                 PacketType::Auth => EncodeError::NotInVersion { what: "AUTH", version: self.version },
                 _ => EncodeError::WrongDirection { role: self.role },
@@ -179,6 +202,8 @@ impl Codec {
             Packet::PingReq | Packet::PingResp => self.put(first, &(), out),
             Packet::Disconnect(body) => self.put(first, body, out),
             Packet::Auth(body) => self.put(first, body, out),
+            Packet::Opaque(body) => self.put(packet_type.first_byte(body.flags()), body, out),
+            Packet::OpaqueConnect(body) => self.put(first, body, out),
         }
     }
 

@@ -1,11 +1,13 @@
 //! CONNACK (section 3.2).
 
+use core::fmt;
+
 use crate::error::{Cause, DecodeError, EncodeError};
 use crate::packet::Body;
 use crate::property::PropertyPlace;
 use crate::reader::Reader;
 use crate::reason::ReasonPlace;
-use crate::{Codec, Frame, Properties, ReasonCode, Role, TransmitBuf};
+use crate::{Codec, Frame, Leniency, Properties, ReasonCode, Role, TransmitBuf};
 
 /// The server's answer to CONNECT.
 ///
@@ -17,7 +19,7 @@ use crate::{Codec, Frame, Properties, ReasonCode, Role, TransmitBuf};
 /// assert_eq!(connack, ConnAck::new(ReasonCode::NotAuthorized));
 /// # Ok::<(), mqtt_proto::DecodeError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct ConnAck<'a> {
     /// The server remembers this client's session.
@@ -26,13 +28,30 @@ pub struct ConnAck<'a> {
     pub reason_code: ReasonCode,
     /// 5.0 properties.
     pub properties: Properties<'a>,
+    /// What stands behind the last field, where the [`Dialect`](crate::Dialect) takes it. Else empty.
+    pub trailing: &'a [u8],
 }
 
 impl ConnAck<'_> {
     /// An answer without a session.
     #[must_use]
     pub const fn new(reason_code: ReasonCode) -> Self {
-        Self { session_present: false, reason_code, properties: Properties::EMPTY }
+        Self { session_present: false, reason_code, properties: Properties::EMPTY, trailing: &[] }
+    }
+}
+
+/// Not the trailing bytes: there may be secrets among them.
+impl fmt::Debug for ConnAck<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut connack = f.debug_struct("ConnAck");
+        connack
+            .field("session_present", &self.session_present)
+            .field("reason_code", &self.reason_code)
+            .field("properties", &self.properties);
+        if !self.trailing.is_empty() {
+            connack.field("trailing", &format_args!("({} bytes)", self.trailing.len()));
+        }
+        connack.finish()
     }
 }
 
@@ -42,25 +61,38 @@ impl<'a> Body<'a> for ConnAck<'a> {
         let start = *reader;
         let flags = reader.u8()?;
         // v5[MQTT-3.2.2-1]; in 3.1 the whole byte is reserved.
-        if flags > 1 && version.has_session_present() {
+        if flags > 1 && version.has_session_present() && !codec.dialect.allows(Leniency::ReservedBits) {
             return Err(start.error(Cause::ConnAckFlags));
         }
-        let session_present = version.has_session_present() && flags == 1;
+        let mut session_present = version.has_session_present() && flags & 1 == 1;
         let code_at = *reader;
         let code = reader.u8()?;
-        let reason_code = if version.has_properties() {
+        let mut reason_code = if version.has_properties() {
             // v5[MQTT-3.2.2-8]
             ReasonCode::from_u8(code).filter(|code| code.is_allowed(ReasonPlace::ConnAck, Role::Server))
         } else {
             ReasonCode::from_return_code(code)
         };
+        let old_form =
+            reason_code.is_none() && reader.is_empty() && codec.dialect.allows(Leniency::ReturnCodeInConnAck);
+        if old_form {
+            reason_code = ReasonCode::from_return_code(code);
+        }
         let reason_code = reason_code.ok_or_else(|| code_at.error(Cause::ReasonCode))?;
         // v3[MQTT-3.2.2-4] v5[MQTT-3.2.2-6]
         if session_present && reason_code != ReasonCode::Success {
-            return Err(start.error(Cause::SessionPresentOnRefusal));
+            if !codec.dialect.allows(Leniency::SessionPresentOnRefusal) {
+                return Err(start.error(Cause::SessionPresentOnRefusal));
+            }
+            session_present = false;
         }
-        let properties = Properties::read(reader, version, PropertyPlace::ConnAck, Role::Server)?;
-        Ok(Self { session_present, reason_code, properties })
+        let properties = if old_form {
+            Properties::EMPTY
+        } else {
+            Properties::read(reader, version, PropertyPlace::ConnAck, Role::Server)?
+        };
+        let trailing = if codec.dialect.connack_trailing { reader.take_rest() } else { &[] };
+        Ok(Self { session_present, reason_code, properties, trailing })
     }
 
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
@@ -78,7 +110,10 @@ impl<'a> Body<'a> for ConnAck<'a> {
         if self.session_present && !version.has_session_present() {
             return Err(EncodeError::NotInVersion { what: "session present", version });
         }
-        Ok(self.properties.encoded_len(version).saturating_add(2))
+        if !self.trailing.is_empty() && !codec.dialect.connack_trailing {
+            return Err(EncodeError::NotInDialect { what: "bytes behind the last field of CONNACK" });
+        }
+        Ok(self.properties.encoded_len(version).saturating_add(2).saturating_add(self.trailing.len()))
     }
 
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {
@@ -86,5 +121,6 @@ impl<'a> Body<'a> for ConnAck<'a> {
         let code = if codec.version.has_properties() { None } else { self.reason_code.to_return_code() };
         out.put_u8(code.unwrap_or(self.reason_code.as_u8()));
         self.properties.write(codec.version, out);
+        out.put_slice(self.trailing);
     }
 }

@@ -6,7 +6,7 @@ use crate::error::{Cause, DecodeError, EncodeError};
 use crate::packet::Body;
 use crate::property::PropertyPlace;
 use crate::reader::Reader;
-use crate::{Codec, Frame, Properties, QoS, Role, Text, TopicName, TransmitBuf, Version};
+use crate::{Codec, Dialect, Frame, Leniency, Properties, Protocol, QoS, Role, Text, TopicName, TransmitBuf, Version};
 
 /// A client asks for a connection.
 ///
@@ -23,6 +23,8 @@ use crate::{Codec, Frame, Properties, QoS, Role, Text, TopicName, TransmitBuf, V
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "the specification fixes the fields")]
 pub struct Connect<'a> {
+    /// The dialect's protocol. `None`: the standard's, by the name and level of the codec's version.
+    pub protocol: Option<&'static Protocol>,
     /// Forget what an earlier connection left behind (Clean Start; Clean Session before 5.0).
     pub clean_start: bool,
     /// Seconds within which the client sends something; 0 turns the check off.
@@ -44,6 +46,7 @@ impl<'a> Connect<'a> {
     #[must_use]
     pub const fn new(client_id: Text<'a>) -> Self {
         Self {
+            protocol: None,
             clean_start: true,
             keep_alive: 0,
             client_id,
@@ -66,7 +69,11 @@ impl<'a> Connect<'a> {
 
 impl fmt::Debug for Connect<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connect")
+        let mut connect = f.debug_struct("Connect");
+        if let Some(protocol) = self.protocol {
+            connect.field("protocol", protocol);
+        }
+        connect
             .field("clean_start", &self.clean_start)
             .field("keep_alive", &self.keep_alive)
             .field("client_id", &self.client_id)
@@ -155,14 +162,18 @@ const fn flag(set: bool, bit: u8) -> u8 {
     if set { bit } else { 0 }
 }
 
-/// Protocol name and level.
-pub(crate) fn read_version(reader: &mut Reader<'_>) -> Result<Version, DecodeError> {
+/// Protocol name and level: the version that they stand for, and the protocol where it is not the standard's.
+#[inline(always)]
+pub(crate) fn read_protocol(
+    reader: &mut Reader<'_>,
+    dialect: &Dialect,
+) -> Result<(Version, Option<&'static Protocol>), DecodeError> {
     let start = *reader;
     let name = reader.binary()?;
     let level_at = *reader;
     let level = reader.u8()?;
-    Version::from_protocol(name, level).ok_or_else(|| {
-        if Version::ALL.iter().any(|version| version.protocol_name() == name) {
+    dialect.resolve(name, level).ok_or_else(|| {
+        if dialect.knows_name(name) {
             // v3[MQTT-3.1.2-2] v5[MQTT-3.1.2-2]
             level_at.error(Cause::ProtocolLevel)
         } else {
@@ -176,13 +187,14 @@ impl<'a> Body<'a> for Connect<'a> {
     #[inline(always)]
     fn read(reader: &mut Reader<'a>, _: &Frame<'a>, codec: &Codec) -> Result<Self, DecodeError> {
         let version = codec.version;
-        if read_version(reader)? != version {
+        let (spoken, protocol) = read_protocol(reader, &codec.dialect)?;
+        if spoken != version {
             let level_at = reader.offset().saturating_sub(1);
             return Err(DecodeError::new(Cause::ProtocolLevel, level_at));
         }
         let flags_at = *reader;
         let flags = reader.u8()?;
-        let will_qos = check_flags(flags, version).map_err(|cause| flags_at.error(cause))?;
+        let will_qos = check_flags(flags, codec).map_err(|cause| flags_at.error(cause))?;
         let keep_alive = reader.u16()?;
         let properties_at = *reader;
         let properties = Properties::read(reader, version, PropertyPlace::Connect, Role::Client)?;
@@ -205,7 +217,17 @@ impl<'a> Body<'a> for Connect<'a> {
         let user_name = if announced(USER_NAME, reader) { Some(reader.text()?) } else { None };
         // v3[MQTT-3.1.2-20] v3[MQTT-3.1.2-21] v5[MQTT-3.1.2-18] v5[MQTT-3.1.2-19]
         let password = if announced(PASSWORD, reader) { Some(reader.binary()?) } else { None };
-        Ok(Self { clean_start: flags & CLEAN_START != 0, keep_alive, client_id, will, user_name, password, properties })
+        Ok(Self {
+            protocol,
+            clean_start: flags & CLEAN_START != 0,
+            keep_alive,
+            client_id,
+            will,
+            // Only a leniency lets a password come alone here.
+            user_name: if password_stands_alone(user_name, password, version) { Some(Text::EMPTY) } else { user_name },
+            password,
+            properties,
+        })
     }
 
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
@@ -215,11 +237,18 @@ impl<'a> Body<'a> for Connect<'a> {
             return Err(Cause::NoAuthenticationMethod.into());
         }
         // v3[MQTT-3.1.2-22]
-        if self.password.is_some() && self.user_name.is_none() && !version.password_may_stand_alone() {
+        if password_stands_alone(self.user_name, self.password, version) {
             return Err(Cause::PasswordWithoutUserName.into());
         }
+        let name = match self.protocol {
+            Some(protocol) => {
+                protocol.check(codec, false)?;
+                protocol.name
+            }
+            None => version.protocol_name(),
+        };
         // Name, level, flags, keep alive; then the payload.
-        let mut len = field_len(version.protocol_name()).saturating_add(4);
+        let mut len = field_len(name).saturating_add(4);
         len = len
             .saturating_add(self.properties.encoded_len(version))
             .saturating_add(field_len(self.client_id.as_bytes()));
@@ -243,8 +272,13 @@ impl<'a> Body<'a> for Connect<'a> {
 
     fn write(&self, codec: &Codec, out: &mut TransmitBuf) {
         let version = codec.version;
-        out.put_binary(version.protocol_name());
-        out.put_u8(version.level());
+        match self.protocol {
+            Some(protocol) => protocol.write(out),
+            None => {
+                out.put_binary(version.protocol_name());
+                out.put_u8(version.level());
+            }
+        }
         out.put_u8(self.flags());
         out.put_u16(self.keep_alive);
         self.properties.write(version, out);
@@ -263,15 +297,22 @@ impl<'a> Body<'a> for Connect<'a> {
     }
 }
 
+/// A password without a user name, in a version where that can't be.
+const fn password_stands_alone(user_name: Option<Text<'_>>, password: Option<&[u8]>, version: Version) -> bool {
+    password.is_some() && user_name.is_none() && !version.password_may_stand_alone()
+}
+
 /// The QoS of the will, if there is to be one.
-fn check_flags(flags: u8, version: Version) -> Result<Option<QoS>, Cause> {
+fn check_flags(flags: u8, codec: &Codec) -> Result<Option<QoS>, Cause> {
+    let (version, dialect) = (codec.version, &codec.dialect);
     if version.reserved_bits_are_checked() {
         // v3[MQTT-3.1.2-3] v5[MQTT-3.1.2-3]
-        if flags & RESERVED != 0 {
+        if flags & RESERVED != 0 && !dialect.allows(Leniency::ReservedBits) {
             return Err(Cause::ConnectReservedFlag);
         }
         // v3[MQTT-3.1.2-11] v3[MQTT-3.1.2-13] v3[MQTT-3.1.2-15] v5[MQTT-3.1.2-11] v5[MQTT-3.1.2-13]
-        if flags & WILL == 0 && flags & (WILL_QOS | WILL_RETAIN) != 0 {
+        let will_bits = flags & WILL == 0 && flags & (WILL_QOS | WILL_RETAIN) != 0;
+        if will_bits && !dialect.allows(Leniency::WillBitsWithoutWill) {
             return Err(Cause::WillBitsWithoutWill);
         }
     }
@@ -282,13 +323,14 @@ fn check_flags(flags: u8, version: Version) -> Result<Option<QoS>, Cause> {
         None
     };
     // v3[MQTT-3.1.2-22]
-    if flags & PASSWORD != 0 && flags & USER_NAME == 0 && !version.password_may_stand_alone() {
+    let alone = flags & PASSWORD != 0 && flags & USER_NAME == 0 && !version.password_may_stand_alone();
+    if alone && !dialect.allows(Leniency::PasswordWithoutUserName) {
         return Err(Cause::PasswordWithoutUserName);
     }
     Ok(will_qos)
 }
 
-const fn field_len(bytes: &[u8]) -> usize {
+pub(crate) const fn field_len(bytes: &[u8]) -> usize {
     bytes.len().saturating_add(2)
 }
 

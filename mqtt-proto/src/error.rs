@@ -210,6 +210,12 @@ pub enum EncodeError {
         /// The version in use.
         version: Version,
     },
+    /// It takes a [`Dialect`](crate::Dialect) that has it: set [`Codec::dialect`](crate::Codec::dialect).
+    #[error("{what} is not in the codec's dialect")]
+    NotInDialect {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// This end may not send it.
     #[error("a {role} may not send this packet v3 2.2.1, v5 2.1.2")]
     WrongDirection {

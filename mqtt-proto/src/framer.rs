@@ -7,9 +7,9 @@ use core::fmt;
 use crate::error::{Cause, DecodeError};
 use crate::header::FixedHeader;
 use crate::reader::Reader;
-use crate::{PACKET_BYTES_MAX, PacketType, Version};
+use crate::{Codec, Dialect, PACKET_BYTES_MAX, PacketType, Version};
 
-/// One packet's bytes, complete but not decoded: [`Codec::decode_frame`](crate::Codec::decode_frame) does that.
+/// One packet's bytes, complete but not decoded: [`Codec::decode_frame`] does that.
 ///
 /// ```
 /// use mqtt_proto::{Cause, Codec, Frame, Packet, PacketType, Version};
@@ -32,22 +32,33 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Splits one packet off the front of `input`. `None`: it is not all there yet, and `input` is as it was.
+    /// Splits one packet of the standard's off the front of `input`. `None`: it is not all there yet, and `input` is as it was.
     ///
     /// # Errors
     ///
     /// A fixed header that can't be right, or a packet of more than `packet_bytes_max` bytes; both as soon as the header is there.
     #[inline]
     pub fn split(input: &mut &'a [u8], packet_bytes_max: u32) -> Result<Option<Self>, DecodeError> {
-        match Self::measure(input, packet_bytes_max)? {
+        Self::split_in(&Dialect::STANDARD, input, packet_bytes_max)
+    }
+
+    /// The same in a dialect.
+    #[inline(always)]
+    pub(crate) fn split_in(
+        dialect: &Dialect,
+        input: &mut &'a [u8],
+        packet_bytes_max: u32,
+    ) -> Result<Option<Self>, DecodeError> {
+        match Self::measure(dialect, input, packet_bytes_max)? {
             Some(header) => Ok(Self::cut(input, header)),
             None => Ok(None),
         }
     }
 
-    #[inline]
-    fn measure(input: &[u8], packet_bytes_max: u32) -> Result<Option<FixedHeader>, DecodeError> {
-        let Some(header) = FixedHeader::read(input).map_err(|(cause, offset)| DecodeError::new(cause, offset))? else {
+    #[inline(always)]
+    fn measure(dialect: &Dialect, input: &[u8], packet_bytes_max: u32) -> Result<Option<FixedHeader>, DecodeError> {
+        let header = FixedHeader::read(input, dialect).map_err(|(cause, offset)| DecodeError::new(cause, offset))?;
+        let Some(header) = header else {
             return Ok(None);
         };
         // The whole packet counts, not its Remaining Length: v5[MQTT-3.1.2-24]
@@ -90,25 +101,25 @@ impl<'a> Frame<'a> {
         Reader::new(self.bytes.get(self.header.len..).unwrap_or_default(), self.header.len)
     }
 
-    /// The version that a CONNECT asks for. A server needs it to choose the [`Codec`](crate::Codec) that decodes the packet.
+    /// The version that a CONNECT asks for. A server needs it to choose the [`Codec`] that decodes the packet.
     ///
     /// ```
-    /// use mqtt_proto::{Framer, Version};
+    /// use mqtt_proto::{Dialect, Framer, Version};
     ///
     /// let mut input = &[0x10, 12, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, 0][..];
     /// let frame = Framer::new(1024).next(&mut input)?.unwrap();
-    /// assert_eq!(frame.connect_version()?, Version::V3_1_1);
+    /// assert_eq!(frame.connect_version(&Dialect::STANDARD)?, Version::V3_1_1);
     /// # Ok::<(), mqtt_proto::DecodeError>(())
     /// ```
     ///
     /// # Errors
     ///
     /// Another packet type, an unknown protocol name, or a protocol level that we don't speak.
-    pub fn connect_version(&self) -> Result<Version, DecodeError> {
+    pub fn connect_version(&self, dialect: &Dialect) -> Result<Version, DecodeError> {
         if self.packet_type() != PacketType::Connect {
             return Err(DecodeError::new(Cause::WrongDirection, 0));
         }
-        crate::connect::read_version(&mut self.body())
+        crate::connect::read_protocol(&mut self.body(), dialect).map(|(version, _)| version)
     }
 }
 
@@ -140,16 +151,33 @@ impl fmt::Debug for Frame<'_> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Framer {
+    dialect: Dialect,
     packet_bytes_max: u32,
     /// Length of the unfinished packet at the front, 0 while unknown.
     expected: u32,
 }
 
 impl Framer {
-    /// A framer that refuses packets of more than `packet_bytes_max` bytes, fixed header included.
+    /// A framer for the standard that refuses packets of more than `packet_bytes_max` bytes, fixed header included.
     #[must_use]
     pub const fn new(packet_bytes_max: u32) -> Self {
-        Self { packet_bytes_max, expected: 0 }
+        Self { dialect: Dialect::STANDARD, packet_bytes_max, expected: 0 }
+    }
+
+    /// A framer that takes and refuses what `codec` does.
+    ///
+    /// ```
+    /// use mqtt_proto::{Codec, Framer, PacketType, Version};
+    ///
+    /// let mut codec = Codec::server(Version::V5);
+    /// codec.dialect.reserved_packet_types = true;
+    /// let frame = Framer::for_codec(&codec).next(&mut &[0x00, 0x00][..])?.unwrap();
+    /// assert_eq!(frame.packet_type(), PacketType::Reserved);
+    /// # Ok::<(), mqtt_proto::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub const fn for_codec(codec: &Codec) -> Self {
+        Self { dialect: codec.dialect, packet_bytes_max: codec.packet_bytes_max, expected: 0 }
     }
 
     /// The next packet, if it is complete. Else `input` is left alone.
@@ -162,7 +190,7 @@ impl Framer {
         if input.len() < self.expected as usize {
             return Ok(None);
         }
-        let Some(header) = Frame::measure(input, self.packet_bytes_max)? else {
+        let Some(header) = Frame::measure(&self.dialect, input, self.packet_bytes_max)? else {
             return Ok(None);
         };
         let frame = Frame::cut(input, header);

@@ -3,26 +3,28 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 use crate::error::Cause;
-use crate::{Role, Version, varint};
+use crate::{Dialect, Leniency, Role, Version, varint};
 
 /// The largest packet there can be, fixed header included: 268,435,460 bytes.
 pub const PACKET_BYTES_MAX: u32 = varint::VARINT_MAX + 5;
 
-/// The fifteen packet types.
+/// The fifteen packet types, and the value that stands for none.
 ///
 /// ```
 /// use mqtt_proto::{PacketType, Role, Version};
 ///
 /// assert_eq!(PacketType::from_u8(3), Some(PacketType::Publish));
-/// assert_eq!(PacketType::from_u8(0), None);
+/// assert_eq!(PacketType::from_u8(16), None);
 /// assert!(PacketType::Disconnect.is_sent_by(Role::Server, Version::V5));
 /// assert!(!PacketType::Disconnect.is_sent_by(Role::Server, Version::V3_1_1));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "four bits on the wire, and all but one value taken")]
+#[expect(clippy::exhaustive_enums, reason = "four bits on the wire, and every value taken")]
 pub enum PacketType {
+    /// None; a [`Dialect`] may pass it as [`Opaque`](crate::Opaque).
+    Reserved = 0,
     /// Client asks to connect.
-    Connect = 1,
+    Connect,
     /// Server answers.
     ConnAck,
     /// A message.
@@ -54,7 +56,7 @@ pub enum PacketType {
 }
 
 impl PacketType {
-    /// Every type, in the order of its value.
+    /// The specification's fifteen, in the order of their values.
     pub const ALL: [Self; 15] = [
         Self::Connect,
         Self::ConnAck,
@@ -73,10 +75,11 @@ impl PacketType {
         Self::Auth,
     ];
 
-    /// The type with this value, 1 to 15.
+    /// The type with this value, 0 to 15.
     #[must_use]
     pub const fn from_u8(value: u8) -> Option<Self> {
         Some(match value {
+            0 => Self::Reserved,
             1 => Self::Connect,
             2 => Self::ConnAck,
             3 => Self::Publish,
@@ -106,6 +109,16 @@ impl PacketType {
             Self::Publish | Self::PubAck | Self::PubRec | Self::PubRel | Self::PubComp => true,
             Self::Disconnect => client || version.server_may_disconnect(),
             Self::Auth => version.has_auth(),
+            Self::Reserved => false,
+        }
+    }
+
+    /// `version` has no such packet.
+    pub(crate) const fn is_reserved(self, version: Version) -> bool {
+        match self {
+            Self::Reserved => true,
+            Self::Auth => !version.has_auth(),
+            _ => false,
         }
     }
 
@@ -149,18 +162,36 @@ pub(crate) struct FixedHeader {
 impl FixedHeader {
     /// Reads it from the front. `None`: `input` ends inside it. An error comes with its offset.
     #[inline]
-    pub(crate) fn read(input: &[u8]) -> Result<Option<Self>, (Cause, usize)> {
+    pub(crate) fn read(input: &[u8], dialect: &Dialect) -> Result<Option<Self>, (Cause, usize)> {
         let Some((&first, rest)) = input.split_first() else {
             return Ok(None);
         };
-        let packet_type = PacketType::from_u8(first >> 4).ok_or((Cause::ReservedPacketType, 0))?;
-        let length = varint::read(rest).map_err(|cause| (cause, 1))?;
+        let packet_type = match PacketType::from_u8(first >> 4) {
+            Some(PacketType::Reserved) | None if !dialect.reserved_packet_types => {
+                return Err((Cause::ReservedPacketType, 0));
+            }
+            packet_type => packet_type.unwrap_or(PacketType::Reserved),
+        };
+        let length = match varint::read(rest) {
+            Ok(length) => length,
+            Err(cause) => Self::read_padded(rest, cause, dialect)?,
+        };
         Ok(length.map(|(remaining, length)| Self {
             packet_type,
             flags: first & 0x0F,
             len: length.saturating_add(1),
             remaining: remaining as usize,
         }))
+    }
+
+    /// The Remaining Length that is refused because of `cause`, unless the dialect takes it.
+    #[cold]
+    fn read_padded(rest: &[u8], cause: Cause, dialect: &Dialect) -> Result<Option<(u32, usize)>, (Cause, usize)> {
+        if cause == Cause::VarintNotShortest && dialect.allows(Leniency::PaddedRemainingLength) {
+            Ok(varint::read_padded(rest))
+        } else {
+            Err((cause, 1))
+        }
     }
 
     pub(crate) const fn packet_len(&self) -> usize {

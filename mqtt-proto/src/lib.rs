@@ -35,6 +35,25 @@
 //! * 5.0's [`Properties`] are one checked range of bytes with typed accessors. Build them in a [`PropertiesBuf`].
 //! * To keep a packet beyond its input, put it into a [`PacketBuf`].
 //!
+//! # Dialects
+//!
+//! Many products speak "something based on MQTT". A [`Dialect`] in [`Codec::dialect`] says what: protocol names and levels of their own
+//! ([`Protocol`]; mosquitto's bridges are [`Dialect::MOSQUITTO_BRIDGE`]), a CONNECT with an opaque body, bytes behind CONNACK, packets of reserved
+//! types ([`Opaque`]), and what they get wrong, each by name ([`Leniency`]). Without one, everything is the standard's, and refused otherwise.
+//!
+//! ```
+//! use mqtt_proto::{Codec, Dialect, Packet, Version};
+//!
+//! let mut server = Codec::server(Version::V3_1_1);
+//! server.dialect = Dialect::MOSQUITTO_BRIDGE;
+//! let bytes = b"\x10\x0C\0\x04MQTT\x84\x02\0\x3C\0\0";
+//! let Some(Packet::Connect(connect)) = server.decode(&mut &bytes[..])? else { panic!() };
+//! assert_eq!(connect.protocol.unwrap().level, 0x84);
+//! # Ok::<(), mqtt_proto::DecodeError>(())
+//! ```
+//!
+//! A [`Framer`] has to know it, too: [`Framer::for_codec`]. The example `dialect` makes a product up and shows its bytes.
+//!
 //! # For your tests
 //!
 //! Two features, both off, make packets of every type in every version, for tests of code that uses this crate. Neither changes what there is
@@ -75,11 +94,13 @@ pub mod choices;
 mod codec;
 mod connack;
 mod connect;
+mod dialect;
 mod disconnect;
 mod error;
 mod framer;
 mod header;
 mod list;
+mod opaque;
 mod packet;
 mod packet_buf;
 mod property;
@@ -103,11 +124,13 @@ pub use auth::Auth;
 pub use codec::Codec;
 pub use connack::ConnAck;
 pub use connect::{Connect, Will};
+pub use dialect::{Dialect, Leniency, Protocol};
 pub use disconnect::Disconnect;
 pub use error::{Cause, DecodeError, EncodeError};
 pub use framer::{Frame, Framer};
 pub use header::{PACKET_BYTES_MAX, PacketType};
 pub use list::{List, ListIter};
+pub use opaque::{Opaque, OpaqueConnect};
 pub use packet::{Packet, PacketId};
 pub use packet_buf::PacketBuf;
 pub use property::{Properties, PropertiesBuf, PropertiesIter, Property, SubscriptionId, TopicAlias};

@@ -5,11 +5,11 @@ use core::hash::{Hash, Hasher};
 
 use crate::error::{DecodeError, EncodeError};
 use crate::reader::Reader;
-use crate::{TransmitBuf, Version};
+use crate::{Codec, TransmitBuf, Version};
 
 /// An element of a list.
 pub(crate) trait Element<'a>: Copy {
-    fn read(reader: &mut Reader<'a>, version: Version) -> Result<Self, DecodeError>;
+    fn read(reader: &mut Reader<'a>, codec: &Codec) -> Result<Self, DecodeError>;
     /// Reads one that has been read before, and need not be checked again. `None`: the end.
     fn read_again(reader: &mut Reader<'a>, version: Version) -> Option<Self>;
     fn encoded_len(&self) -> usize;
@@ -66,17 +66,17 @@ impl<'a, T: Element<'a>> List<'a, T> {
     /// Reads elements up to the end of the packet, and lets `check` refuse them.
     pub(crate) fn read(
         reader: &mut Reader<'a>,
-        version: Version,
+        codec: &Codec,
         check: impl Fn(T, &Reader<'a>) -> Result<(), DecodeError>,
     ) -> Result<Self, DecodeError> {
         let mut count = 0_usize;
         let bytes = reader.rest();
         while !reader.is_empty() {
             let start = *reader;
-            check(T::read(reader, version)?, &start)?;
+            check(T::read(reader, codec)?, &start)?;
             count = count.saturating_add(1);
         }
-        Ok(Self(Source::Encoded { bytes, version, count }))
+        Ok(Self(Source::Encoded { bytes, version: codec.version, count }))
     }
 
     /// Lets `check` refuse elements, and says how many bytes they take.

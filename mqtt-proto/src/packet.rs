@@ -7,13 +7,14 @@ use crate::error::{DecodeError, EncodeError};
 use crate::header::PacketType;
 use crate::reader::Reader;
 use crate::{
-    Ack, Auth, Codec, ConnAck, Connect, Disconnect, Frame, Publish, SubAck, Subscribe, TransmitBuf, UnsubAck,
-    Unsubscribe,
+    Ack, Auth, Codec, ConnAck, Connect, Disconnect, Frame, Opaque, OpaqueConnect, Publish, SubAck, Subscribe,
+    TransmitBuf, UnsubAck, Unsubscribe,
 };
 
 /// A control packet, borrowed from the bytes it was decoded from or from what its maker put into it.
 ///
-/// It has the shape of 5.0; older versions leave the properties empty. The version is not in it but in the [`Codec`].
+/// It has the shape of 5.0; older versions leave the properties empty. The version is not in it but in the [`Codec`]. The last two come and
+/// go only where its [`Dialect`](crate::Dialect) says so.
 ///
 /// ```
 /// use mqtt_proto::{Ack, Packet, PacketId, PacketType};
@@ -40,6 +41,8 @@ pub enum Packet<'a> {
     PingResp,
     Disconnect(Disconnect<'a>),
     Auth(Auth<'a>),
+    Opaque(Opaque<'a>),
+    OpaqueConnect(OpaqueConnect<'a>),
 }
 
 impl Packet<'_> {
@@ -47,7 +50,7 @@ impl Packet<'_> {
     #[must_use]
     pub const fn packet_type(&self) -> PacketType {
         match self {
-            Self::Connect(_) => PacketType::Connect,
+            Self::Connect(_) | Self::OpaqueConnect(_) => PacketType::Connect,
             Self::ConnAck(_) => PacketType::ConnAck,
             Self::Publish(_) => PacketType::Publish,
             Self::PubAck(_) => PacketType::PubAck,
@@ -62,6 +65,7 @@ impl Packet<'_> {
             Self::PingResp => PacketType::PingResp,
             Self::Disconnect(_) => PacketType::Disconnect,
             Self::Auth(_) => PacketType::Auth,
+            Self::Opaque(opaque) => opaque.packet_type(),
         }
     }
 }

@@ -81,14 +81,7 @@ impl PacketBuf {
     ///
     /// Not a packet that `codec` takes, an unfinished one, or more than one.
     pub fn new(codec: Codec, bytes: Bytes) -> Result<Self, DecodeError> {
-        let mut rest = &bytes[..];
-        let Some(frame) = Frame::split(&mut rest, codec.packet_bytes_max)? else {
-            return Err(DecodeError::new(Cause::UnexpectedEnd, bytes.len()));
-        };
-        let publish = Self::check(&codec, &frame)?;
-        if !rest.is_empty() {
-            return Err(DecodeError::new(Cause::TrailingBytes, frame.as_bytes().len()));
-        }
+        let publish = Self::check(&codec, &bytes)?;
         Ok(Self { bytes, codec, publish })
     }
 
@@ -98,20 +91,22 @@ impl PacketBuf {
     ///
     /// Not a packet that `codec` takes.
     pub fn copy(codec: Codec, frame: &Frame<'_>) -> Result<Self, DecodeError> {
-        let publish = Self::check(&codec, frame)?;
+        // Cut again: it may have been cut under a larger limit than the codec's, or in another dialect.
+        let publish = Self::check(&codec, frame.as_bytes())?;
         Ok(Self { bytes: Bytes::copy_from_slice(frame.as_bytes()), codec, publish })
     }
 
-    fn check(codec: &Codec, frame: &Frame<'_>) -> Result<Option<PublishAt>, DecodeError> {
-        // A frame may have been cut under a larger limit than the codec's.
-        if frame.as_bytes().len() > codec.packet_bytes_max as usize {
-            return Err(DecodeError::new(Cause::PacketTooLarge, 1));
-        }
-        match &codec.decode_frame(frame) {
-            Ok(Packet::Publish(publish)) => Ok(Some(PublishAt::find(frame, publish))),
-            Ok(_) => Ok(None),
-            Err(error) => Err(*error),
-        }
+    fn check(codec: &Codec, bytes: &[u8]) -> Result<Option<PublishAt>, DecodeError> {
+        let mut rest = bytes;
+        let Some(frame) = Frame::split_in(&codec.dialect, &mut rest, codec.packet_bytes_max)? else {
+            return Err(DecodeError::new(Cause::UnexpectedEnd, bytes.len()));
+        };
+        let publish = match &codec.decode_frame(&frame) {
+            Ok(Packet::Publish(publish)) => Some(PublishAt::find(&frame, publish)),
+            Ok(_) => None,
+            Err(error) => return Err(*error),
+        };
+        if rest.is_empty() { Ok(publish) } else { Err(DecodeError::new(Cause::TrailingBytes, frame.as_bytes().len())) }
     }
 
     /// The view. A PUBLISH is only looked up; any other packet is decoded again.

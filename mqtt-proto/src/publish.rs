@@ -10,7 +10,7 @@ use crate::packet::Body;
 use crate::property::PropertyPlace;
 use crate::reader::Reader;
 use crate::writer::SHARED_BYTES_MIN;
-use crate::{Codec, Frame, PacketId, Properties, QoS, TopicName, TransmitBuf};
+use crate::{Codec, Frame, Leniency, PacketId, Properties, QoS, TopicName, TransmitBuf};
 
 /// A message on its way.
 ///
@@ -216,7 +216,7 @@ impl<'a> Body<'a> for Publish<'a> {
         let qos = QoS::from_u8((flags >> 1) & 0b11).ok_or(DecodeError::new(Cause::PublishQos, 0))?;
         let dup = flags & DUP != 0;
         // v3[MQTT-3.3.1-2] v5[MQTT-3.3.1-2]; in 3.1, too, DUP belongs to QoS above 0.
-        if dup && qos == QoS::AtMostOnce {
+        if dup && qos == QoS::AtMostOnce && !codec.dialect.allows(Leniency::DupAtQos0) {
             return Err(DecodeError::new(Cause::DupAtQos0, 0));
         }
         let start = *reader;

@@ -43,12 +43,6 @@ impl<'a> Reader<'a> {
         DecodeError::new(cause, self.offset())
     }
 
-    /// All bytes must have been read.
-    #[inline(always)]
-    pub(crate) fn finish(self) -> Result<(), DecodeError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.error(Cause::TrailingBytes)) }
-    }
-
     #[inline(always)]
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         match self.rest.split_at_checked(count) {

@@ -6,7 +6,7 @@ use crate::packet::Body;
 use crate::property::PropertyPlace;
 use crate::reader::Reader;
 use crate::reason::ReasonPlace;
-use crate::{Codec, Frame, PacketId, Properties, QoS, ReasonCode, Role, TopicFilter, TransmitBuf, Version};
+use crate::{Codec, Frame, Leniency, PacketId, Properties, QoS, ReasonCode, Role, TopicFilter, TransmitBuf, Version};
 
 /// A client asks for messages.
 ///
@@ -134,13 +134,16 @@ impl SubscriptionOptions {
     const RETAIN_AS_PUBLISHED: u8 = 1 << 3;
     const RETAIN_HANDLING_SHIFT: u8 = 4;
 
+    const fn used_bits(version: Version) -> u8 {
+        if version.has_subscription_options() { 0x3F } else { 0x03 }
+    }
+
+    const fn has_reserved_bits(byte: u8, version: Version) -> bool {
+        byte & !Self::used_bits(version) != 0 && version.reserved_bits_are_checked()
+    }
+
     fn from_u8(byte: u8, version: Version) -> Result<Self, Cause> {
-        let used = if version.has_subscription_options() { 0x3F } else { 0x03 };
-        // v3[MQTT-3.8.3-4] v5[MQTT-3.8.3-5]
-        if byte & !used != 0 && version.reserved_bits_are_checked() {
-            return Err(Cause::SubscriptionOptions);
-        }
-        let byte = byte & used;
+        let byte = byte & Self::used_bits(version);
         Ok(Self {
             qos: QoS::from_u8(byte & 0b11).ok_or(Cause::SubscriptionQos)?,
             no_local: byte & Self::NO_LOCAL != 0,
@@ -161,10 +164,18 @@ impl SubscriptionOptions {
 }
 
 impl<'a> Element<'a> for Subscription<'a> {
-    fn read(reader: &mut Reader<'a>, version: Version) -> Result<Self, DecodeError> {
-        let filter = TopicFilter::read(reader, version)?;
+    #[inline]
+    fn read(reader: &mut Reader<'a>, codec: &Codec) -> Result<Self, DecodeError> {
+        let filter = TopicFilter::read(reader, codec)?;
         let start = *reader;
-        let options = SubscriptionOptions::from_u8(reader.u8()?, version).map_err(|cause| start.error(cause))?;
+        let options = reader.u8()?;
+        // v3[MQTT-3.8.3-4] v5[MQTT-3.8.3-5]
+        if SubscriptionOptions::has_reserved_bits(options, codec.version)
+            && !codec.dialect.allows(Leniency::ReservedBits)
+        {
+            return Err(start.error(Cause::SubscriptionOptions));
+        }
+        let options = SubscriptionOptions::from_u8(options, codec.version).map_err(|cause| start.error(cause))?;
         Ok(Self { filter, options })
     }
 
@@ -206,7 +217,7 @@ impl<'a> Body<'a> for Subscribe<'a> {
         if reader.is_empty() {
             return Err(reader.error(Cause::NoFilters));
         }
-        let subscriptions = List::read(reader, version, |subscription: Subscription<'_>, at| {
+        let subscriptions = List::read(reader, codec, |subscription: Subscription<'_>, at| {
             subscription.check().map_err(|cause| at.error(cause))
         })?;
         Ok(Self { packet_id, properties, subscriptions })
@@ -267,7 +278,7 @@ impl<'a> SubAck<'a> {
 }
 
 impl<'a> Element<'a> for ReasonCode {
-    fn read(reader: &mut Reader<'a>, _: Version) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'a>, _: &Codec) -> Result<Self, DecodeError> {
         let start = *reader;
         Self::from_u8(reader.u8()?).ok_or_else(|| start.error(Cause::ReasonCode))
     }
@@ -302,7 +313,7 @@ impl<'a> Body<'a> for SubAck<'a> {
         if reader.is_empty() {
             return Err(reader.error(Cause::NoReasonCodes));
         }
-        let reason_codes = List::read(reader, version, |code, at| {
+        let reason_codes = List::read(reader, codec, |code, at| {
             if is_suback_code(code, version) { Ok(()) } else { Err(at.error(Cause::ReasonCode)) }
         })?;
         Ok(Self { packet_id, properties, reason_codes })

@@ -40,10 +40,10 @@ impl<'a> Unsubscribe<'a> {
 }
 
 impl<'a> Element<'a> for TopicFilter<'a> {
-    fn read(reader: &mut Reader<'a>, version: Version) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'a>, codec: &Codec) -> Result<Self, DecodeError> {
         let start = *reader;
         // v3[MQTT-3.8.3-1] v3[MQTT-3.10.3-1] v5[MQTT-3.8.3-1] v5[MQTT-3.10.3-1]
-        Self::from_bytes(reader.binary()?, version).map_err(|cause| start.error(cause))
+        Self::from_bytes(reader.binary()?, codec.version).map_err(|cause| start.error(cause))
     }
 
     fn read_again(reader: &mut Reader<'a>, _: Version) -> Option<Self> {
@@ -69,7 +69,7 @@ impl<'a> Body<'a> for Unsubscribe<'a> {
         if reader.is_empty() {
             return Err(reader.error(Cause::NoFilters));
         }
-        Ok(Self { packet_id, properties, filters: List::read(reader, codec.version, |_, _| Ok(()))? })
+        Ok(Self { packet_id, properties, filters: List::read(reader, codec, |_, _| Ok(()))? })
     }
 
     fn measure(&self, codec: &Codec) -> Result<usize, EncodeError> {
@@ -129,7 +129,7 @@ impl<'a> Body<'a> for UnsubAck<'a> {
         if reader.is_empty() {
             return Err(reader.error(Cause::NoReasonCodes));
         }
-        let reason_codes = List::read(reader, version, |code: ReasonCode, at| {
+        let reason_codes = List::read(reader, codec, |code: ReasonCode, at| {
             // v5[MQTT-3.11.3-2]
             if code.is_allowed(ReasonPlace::UnsubAck, Role::Server) { Ok(()) } else { Err(at.error(Cause::ReasonCode)) }
         })?;

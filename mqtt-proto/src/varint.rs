@@ -54,6 +54,19 @@ fn read_long(input: &[u8]) -> Result<Option<(u32, usize)>, Cause> {
     if input.len() < 4 { Ok(None) } else { Err(Cause::VarintTooLong) }
 }
 
+/// The same where [`read`] found more bytes than the value needs.
+#[cold]
+pub(crate) fn read_padded(input: &[u8]) -> Option<(u32, usize)> {
+    let mut value = 0;
+    for ((&byte, shift), length) in input.iter().zip([0, 7, 14, 21]).zip(1..) {
+        value |= u32::from(byte & 0x7F) << shift;
+        if byte & 0x80 == 0 {
+            return Some((value, length));
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +103,7 @@ mod tests {
     fn a_longer_form_than_needed_is_refused() {
         for bytes in [&[0x80, 0x00][..], &[0x81, 0x00], &[0xFF, 0x80, 0x00], &[0x80, 0x80, 0x80, 0x00]] {
             assert_eq!(read(bytes), Err(Cause::VarintNotShortest));
+            assert_eq!(read_padded(bytes), Some((u32::from(bytes[0] & 0x7F), bytes.len())));
         }
     }
 

@@ -8,7 +8,8 @@ use common::golden;
 use mqtt_proto::Role::{Client, Server};
 use mqtt_proto::Version::{V3_1, V3_1_1, V5};
 use mqtt_proto::{
-    Cause, Codec, Frame, PacketType, PropertiesBuf, Property, Role, Text, TopicFilter, TopicName, Version, choices,
+    Cause, Codec, Dialect, Frame, PacketType, PropertiesBuf, Property, Role, Text, TopicFilter, TopicName, Version,
+    choices,
 };
 
 /// Cause, reason code, version, who receives it, offset, bytes.
@@ -371,7 +372,7 @@ fn the_version_of_a_connect_is_known_before_the_rest_is_read() {
     let version = |written| {
         let bytes = common::bytes(written);
         let frame = Frame::split(&mut &bytes[..], 100).unwrap().unwrap();
-        frame.connect_version().map_err(|error| (error.cause(), error.offset()))
+        frame.connect_version(&Dialect::STANDARD).map_err(|error| (error.cause(), error.offset()))
     };
     assert_eq!(version("10 09 00 06 'MQIsdp' 03"), Ok(V3_1));
     assert_eq!(version("10 07 00 04 'MQTT' 04"), Ok(V3_1_1));

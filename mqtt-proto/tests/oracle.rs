@@ -81,6 +81,7 @@ fn is_packet(version: Version, sender: Role, bytes: &[u8]) -> Option<()> {
         PacketType::ConnAck | PacketType::SubAck | PacketType::UnsubAck | PacketType::PingResp => !from_client,
         PacketType::Disconnect => from_client || v5,
         PacketType::Auth => v5,
+        PacketType::Reserved => false,
         _ => true,
     };
     ensure(fixed_flags && direction)?;
@@ -142,7 +143,7 @@ fn is_packet(version: Version, sender: Role, bytes: &[u8]) -> Option<()> {
                 input.0 = &[];
             }
         }
-        PacketType::PingReq | PacketType::PingResp => {}
+        PacketType::PingReq | PacketType::PingResp | PacketType::Reserved => {}
         PacketType::Disconnect => {
             if v5 && !input.0.is_empty() {
                 ensure(codes.contains(&input.u8()?))?;

@@ -289,6 +289,7 @@ fn written_without_a_look(version: Version, body: &Packet<'_>) -> Vec<u8> {
             packet(first, &[&with_reason(disconnect.reason_code, &disconnect.properties)])
         }
         Packet::Auth(auth) => packet(first, &[&[auth.reason_code.as_u8()], &section(&auth.properties)]),
+        Packet::Opaque(_) | Packet::OpaqueConnect(_) => unreachable!("the standard has none"),
     }
 }
 
@@ -399,6 +400,7 @@ fn with_any_packet(choices: &mut Choices<'_>, check: impl FnOnce(&Packet<'_>)) {
             let mut will = Will::new(choices.topic(), choices.text().as_bytes());
             (will.qos, will.retain, will.properties) = (any_qos(choices), flag(0), will_buf.as_properties());
             Packet::Connect(Connect {
+                protocol: None,
                 clean_start: flag(1),
                 keep_alive: u16::from(flags),
                 client_id: choices.text(),
@@ -408,7 +410,9 @@ fn with_any_packet(choices: &mut Choices<'_>, check: impl FnOnce(&Packet<'_>)) {
                 properties,
             })
         }
-        PacketType::ConnAck => Packet::ConnAck(ConnAck { session_present: flag(0), reason_code, properties }),
+        PacketType::ConnAck => {
+            Packet::ConnAck(ConnAck { session_present: flag(0), reason_code, properties, trailing: &[] })
+        }
         PacketType::Publish => {
             let mut publish = Publish::new(choices.topic(), choices.text().as_bytes());
             publish.topic = publish.topic.filter(|_| flag(0));
@@ -439,6 +443,7 @@ fn with_any_packet(choices: &mut Choices<'_>, check: impl FnOnce(&Packet<'_>)) {
         PacketType::PingResp => Packet::PingResp,
         PacketType::Disconnect => Packet::Disconnect(Disconnect { reason_code, properties }),
         PacketType::Auth => Packet::Auth(Auth { reason_code, properties }),
+        PacketType::Reserved => unreachable!("it is none of the fifteen"),
     };
     check(&packet);
 }

@@ -348,6 +348,7 @@ fn carrying<'a>(
         PacketType::PingResp => Packet::PingResp,
         PacketType::Disconnect => Packet::Disconnect(Disconnect { properties, ..Disconnect::new(ReasonCode::Success) }),
         PacketType::Auth => Packet::Auth(Auth::new(ReasonCode::ContinueAuthentication, properties)),
+        PacketType::Reserved => unreachable!("it has no properties"),
     }
 }
 

@@ -19,6 +19,7 @@ fn every_seed_of_every_fuzz_target_holds() {
             "decode" => checks::decode,
             "round_trip" => checks::round_trip,
             "chunks" => checks::chunks,
+            "dialect" => checks::dialect,
             "topic_match" => checks::topic_match,
             other => panic!("{other} is not replayed here"),
         };

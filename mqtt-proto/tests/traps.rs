@@ -10,8 +10,8 @@ use common::packets::{field, packet};
 use mqtt_proto::Role::{Client, Server};
 use mqtt_proto::Version::{V3_1, V3_1_1, V5};
 use mqtt_proto::{
-    Ack, Cause, Codec, ConnAck, Disconnect, Frame, Packet, PacketId, PropertiesBuf, Property, Publish, ReasonCode,
-    Role, SubAck, TopicFilter, TopicName, TransmitBuf, Version,
+    Ack, Cause, Codec, ConnAck, Dialect, Disconnect, Frame, Packet, PacketId, PropertiesBuf, Property, Publish,
+    ReasonCode, Role, SubAck, TopicFilter, TopicName, TransmitBuf, Version,
 };
 
 /// What is to be done about a trap.
@@ -461,7 +461,7 @@ fn a_refusal_is_written_as_its_reader_reads() {
     {
         let bytes = packet(0x10, &[&field(b"MQTT"), &[level, 2, 0, 0, 0, 0, 0]]);
         let frame = Frame::split(&mut &bytes[..], 100).unwrap().unwrap();
-        let error = frame.connect_version().unwrap_err();
+        let error = frame.connect_version(&Dialect::STANDARD).unwrap_err();
         assert_eq!(
             (error.cause(), error.reason_code()),
             (Cause::ProtocolLevel, ReasonCode::UnsupportedProtocolVersion)

@@ -164,7 +164,7 @@ impl Server {
 
     /// The first packet must be a CONNECT that makes sense.
     fn handle_first<'b>(&mut self, frame: &Frame<'b>) -> Handled<'b> {
-        let version = match frame.connect_version() {
+        let version = match frame.connect_version(&self.connection.link.codec.dialect) {
             Ok(version) => version,
             Err(error) => return self.refuse_version(frame, error),
         };
@@ -266,6 +266,7 @@ impl Server {
             session_present: answer.session_present && !self.clean_start && version.has_session_present(),
             reason_code: ReasonCode::Success,
             properties: properties.as_properties(),
+            trailing: &[],
         };
         self.connection.try_answer(&Packet::ConnAck(connack))?;
         let link = &mut self.connection.link;

@@ -125,6 +125,7 @@ fn view(receiver: Codec, mut bytes: &[u8]) {
         Packet::PingReq | Packet::PingResp => {}
         Packet::Disconnect(body) => look_at(body.properties),
         Packet::Auth(body) => look_at(body.properties),
+        Packet::Opaque(_) | Packet::OpaqueConnect(_) => {}
     }
 }
 

@@ -116,7 +116,7 @@ impl Link {
             requests: Requests::default(),
             problem_information: true,
             deadline: None,
-            framer: Framer::new(codec.packet_bytes_max),
+            framer: Framer::for_codec(&codec),
             output: Output::default(),
             quota: Quota::new(0),
             inbound: Inbound::default(),

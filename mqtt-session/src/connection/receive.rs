@@ -65,15 +65,16 @@ impl Connection {
             }
             // Authentication beyond the first CONNECT has not been agreed to by any of our ends.
             Packet::Auth(_) => Err(DisconnectCause::Violation(Violation::UnexpectedAuth)),
-            Packet::Connect(_) => Err(DisconnectCause::Violation(Violation::SecondConnect)),
+            Packet::Connect(_) | Packet::OpaqueConnect(_) => Err(DisconnectCause::Violation(Violation::SecondConnect)),
             Packet::ConnAck(_) => Err(DisconnectCause::Violation(Violation::SecondConnAck)),
             Packet::Subscribe(_)
             | Packet::SubAck(_)
             | Packet::Unsubscribe(_)
             | Packet::UnsubAck(_)
             | Packet::PingReq
-            | Packet::PingResp => {
-                debug_assert!(false, "one end's own business: {packet:?}");
+            | Packet::PingResp
+            | Packet::Opaque(_) => {
+                debug_assert!(false, "one end's own business, or not in the standard: {packet:?}");
                 Ok(None)
             }
         }
