@@ -248,6 +248,18 @@ mod tests {
     }
 
     #[test]
+    fn it_waits_until_the_packet_at_the_front_is_there() {
+        let stream = [0x40, 0x02, 0x00, 0x0A, 0xC0];
+        let mut framer = Framer::new(1024);
+        for held in 0..=4 {
+            // Nothing is known before the length has been read.
+            assert_eq!(framer.is_waiting(held), (3..4).contains(&held));
+            assert_eq!(framer.next(&mut &stream[..held]).unwrap().is_some(), held == 4);
+        }
+        assert!(!framer.is_waiting(1));
+    }
+
+    #[test]
     fn a_bad_header_is_refused_at_its_first_wrong_byte() {
         assert_eq!(Framer::new(100).next(&mut &[0x00][..]).unwrap_err().cause(), Cause::ReservedPacketType);
         let error = Framer::new(100).next(&mut &[0x30, 0x80, 0x80, 0x80, 0x80][..]).unwrap_err();

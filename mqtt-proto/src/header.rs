@@ -166,32 +166,21 @@ impl FixedHeader {
         let Some((&first, rest)) = input.split_first() else {
             return Ok(None);
         };
-        let packet_type = match PacketType::from_u8(first >> 4) {
-            Some(PacketType::Reserved) | None if !dialect.reserved_packet_types => {
-                return Err((Cause::ReservedPacketType, 0));
-            }
-            packet_type => packet_type.unwrap_or(PacketType::Reserved),
-        };
-        let length = match varint::read(rest) {
-            Ok(length) => length,
-            Err(cause) => Self::read_padded(rest, cause, dialect)?,
-        };
+        let packet_type = PacketType::from_u8(first >> 4).unwrap_or(PacketType::Reserved);
+        if packet_type == PacketType::Reserved && !dialect.reserved_packet_types {
+            return Err((Cause::ReservedPacketType, 0));
+        }
+        let length = varint::read(rest).or_else(|cause| match cause {
+            Cause::VarintNotShortest if dialect.allows(Leniency::PaddedRemainingLength) => varint::read_padded(rest),
+            _ => Err(cause),
+        });
+        let length = length.map_err(|cause| (cause, 1))?;
         Ok(length.map(|(remaining, length)| Self {
             packet_type,
             flags: first & 0x0F,
             len: length.saturating_add(1),
             remaining: remaining as usize,
         }))
-    }
-
-    /// The Remaining Length that is refused because of `cause`, unless the dialect takes it.
-    #[cold]
-    fn read_padded(rest: &[u8], cause: Cause, dialect: &Dialect) -> Result<Option<(u32, usize)>, (Cause, usize)> {
-        if cause == Cause::VarintNotShortest && dialect.allows(Leniency::PaddedRemainingLength) {
-            Ok(varint::read_padded(rest))
-        } else {
-            Err((cause, 1))
-        }
     }
 
     pub(crate) const fn packet_len(&self) -> usize {

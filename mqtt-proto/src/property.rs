@@ -900,6 +900,20 @@ mod tests {
     }
 
     #[test]
+    fn a_cleared_buffer_is_as_new_and_keeps_its_memory() {
+        let mut buf = PropertiesBuf::with_capacity(100);
+        let memory = buf.bytes.as_ptr();
+        for _ in 0..2 {
+            buf.push(Property::ServerKeepAlive(30)).unwrap();
+            assert_eq!(buf.as_properties().server_keep_alive(), Some(30));
+            buf.clear();
+            assert_eq!(buf, PropertiesBuf::new());
+            assert_eq!(buf.as_properties().server_keep_alive(), None);
+        }
+        assert_eq!(buf.bytes.as_ptr(), memory);
+    }
+
+    #[test]
     fn a_refused_value_leaves_the_buffer_as_it_was() {
         let mut properties = PropertiesBuf::new();
         assert_eq!(properties.push(Property::MaximumQos(QoS::ExactlyOnce)), Err(Cause::PropertyValue));

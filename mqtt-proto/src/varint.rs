@@ -34,37 +34,25 @@ pub(crate) fn write(mut value: u32, out: &mut alloc::vec::Vec<u8>) {
 /// Only the shortest form is taken: v5\[MQTT-1.5.5-1\]. 3.1.1 does not ask for it; no encoder is known to write another.
 #[inline]
 pub(crate) fn read(input: &[u8]) -> Result<Option<(u32, usize)>, Cause> {
-    match input {
-        [byte @ ..=0x7F, ..] => Ok(Some((u32::from(*byte), 1))),
-        _ => read_long(input),
+    if let [byte @ ..=0x7F, ..] = input {
+        return Ok(Some((u32::from(*byte), 1)));
+    }
+    match read_padded(input)? {
+        Some((value, length)) if length > len(value) => Err(Cause::VarintNotShortest),
+        read => Ok(read),
     }
 }
 
-fn read_long(input: &[u8]) -> Result<Option<(u32, usize)>, Cause> {
+/// The same in any form.
+pub(crate) fn read_padded(input: &[u8]) -> Result<Option<(u32, usize)>, Cause> {
     let mut value = 0;
     for ((&byte, shift), length) in input.iter().zip([0, 7, 14, 21]).zip(1..) {
         value |= u32::from(byte & 0x7F) << shift;
         if byte & 0x80 == 0 {
-            if byte == 0 && length > 1 {
-                return Err(Cause::VarintNotShortest);
-            }
             return Ok(Some((value, length)));
         }
     }
     if input.len() < 4 { Ok(None) } else { Err(Cause::VarintTooLong) }
-}
-
-/// The same where [`read`] found more bytes than the value needs.
-#[cold]
-pub(crate) fn read_padded(input: &[u8]) -> Option<(u32, usize)> {
-    let mut value = 0;
-    for ((&byte, shift), length) in input.iter().zip([0, 7, 14, 21]).zip(1..) {
-        value |= u32::from(byte & 0x7F) << shift;
-        if byte & 0x80 == 0 {
-            return Some((value, length));
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -103,7 +91,7 @@ mod tests {
     fn a_longer_form_than_needed_is_refused() {
         for bytes in [&[0x80, 0x00][..], &[0x81, 0x00], &[0xFF, 0x80, 0x00], &[0x80, 0x80, 0x80, 0x00]] {
             assert_eq!(read(bytes), Err(Cause::VarintNotShortest));
-            assert_eq!(read_padded(bytes), Some((u32::from(bytes[0] & 0x7F), bytes.len())));
+            assert_eq!(read_padded(bytes), Ok(Some((u32::from(bytes[0] & 0x7F), bytes.len()))));
         }
     }
 

@@ -349,6 +349,7 @@ fn opaque_bytes_are_not_shown() {
     assert_eq!(format!("{opaque:?}"), "Opaque(Reserved, flags 0b0101, 6 bytes)");
     let connack = ConnAck { trailing: b"secret", ..ConnAck::new(ReasonCode::Success) };
     assert!(format!("{connack:?}").ends_with("properties: [], trailing: (6 bytes) }"));
+    assert!(format!("{:?}", ConnAck::new(ReasonCode::Success)).ends_with("properties: [] }"));
     let connect = Connect { protocol: Some(&PROTOCOLS[0]), ..Connect::new(Text::EMPTY) };
     assert!(format!("{connect:?}").starts_with("Connect { protocol: Protocol(\"MQIsdp\" 0x83, MQTT 3.1), clean_start"));
 }
