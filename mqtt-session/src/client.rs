@@ -4,8 +4,8 @@ use alloc::string::String;
 use core::num::{NonZeroU16, NonZeroU32};
 
 use mqtt_proto::{
-    Codec, ConnAck, Connect, Frame, Packet, PacketId, PacketType, Properties, PropertiesBuf, Property, ReasonCode,
-    Subscribe, Subscription, Text, TopicFilter, TopicName, TransmitBuf, Unsubscribe, Will,
+    Auth, Codec, ConnAck, Connect, Frame, Packet, PacketId, PacketType, Properties, PropertiesBuf, Property,
+    ReasonCode, Subscribe, Subscription, Text, TopicFilter, TopicName, TransmitBuf, Unsubscribe, Will,
 };
 
 use crate::connection::{Announced, Connection, Fit, Handled, Phase, Transmit};
@@ -13,8 +13,8 @@ use crate::event::DisconnectCause;
 use crate::parts::alias::InboundAliases;
 use crate::parts::requests::Question;
 use crate::{
-    AckToken, Agreed, ConnectError, ConnectOptions, Event, Instant, Message, PublishError, Published, RequestError,
-    RequestId, SessionState, StaleAck, Violation,
+    AckToken, Agreed, AnswerError, ConnectError, ConnectOptions, Event, Instant, Message, PublishError, Published,
+    RequestError, RequestId, SessionState, StaleAck, Violation,
 };
 
 /// A client: one session, and one connection after another.
@@ -120,10 +120,12 @@ impl Client {
             return Err(ConnectError::NotIdle);
         }
         let mut hello = TransmitBuf::new();
-        self.encode_connect(&mut hello)?;
+        let properties = connect_properties(&self.options)?;
+        self.encode_connect(&mut hello, properties.as_properties())?;
         self.connection.begin(now, Phase::AwaitConnAck, codec(&self.options));
         let link = &mut self.connection.link;
         link.aliases = InboundAliases::new(self.options.topic_alias_maximum);
+        link.method = properties.as_properties().authentication_method().map(|method| method.as_str().into());
         if self.options.version.has_receive_maximum() {
             link.announced = Announced { receive_maximum: self.options.receive_maximum.max(1), ..link.announced };
         }
@@ -131,17 +133,16 @@ impl Client {
         Ok(())
     }
 
-    fn encode_connect(&self, out: &mut TransmitBuf) -> Result<(), ConnectError> {
+    fn encode_connect(&self, out: &mut TransmitBuf, properties: Properties<'_>) -> Result<(), ConnectError> {
         let options = &self.options;
         let client_id =
             self.assigned_client_id.as_ref().filter(|_| options.client_id.is_empty()).unwrap_or(&options.client_id);
-        let properties = connect_properties(options)?;
         let mut connect = Connect::new(Text::new(client_id)?);
         connect.clean_start = options.clean_start;
         connect.keep_alive = options.keep_alive;
         connect.user_name = options.user_name.as_deref().map(Text::new).transpose()?;
         connect.password = options.password.as_deref();
-        connect.properties = properties.as_properties();
+        connect.properties = properties;
         if let Some(will) = &options.will {
             connect.will = Some(Will {
                 topic: TopicName::new(&will.topic)?,
@@ -180,11 +181,14 @@ impl Client {
         }
     }
 
-    /// The first packet has to be CONNACK, which its first byte tells, so a server with another protocol is not waited for.
+    /// The first packet has to be CONNACK or AUTH, which its first byte tells, so a server with another protocol is not waited for.
     fn next_frame<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Result<Option<Frame<'b>>, DisconnectCause> {
-        let is_connack = |first: &u8| PacketType::from_u8(first >> 4) == Some(PacketType::ConnAck);
+        let is_awaited = |first: &u8| match PacketType::from_u8(first >> 4) {
+            Some(PacketType::Auth) => self.options.version.has_auth(),
+            first => first == Some(PacketType::ConnAck),
+        };
         // v3[MQTT-3.2.0-1] v5[MQTT-3.2.0-1]
-        if self.connection.link.phase == Phase::AwaitConnAck && !input.first().is_none_or(is_connack) {
+        if self.connection.link.phase == Phase::AwaitConnAck && !input.first().is_none_or(is_awaited) {
             return Err(DisconnectCause::Violation(Violation::BeforeConnAck));
         }
         self.connection.next_frame(now, input)
@@ -195,6 +199,7 @@ impl Client {
         if !connection.is_open() {
             return match packet {
                 Packet::ConnAck(connack) => self.handle_connack(now, connack),
+                Packet::Auth(auth) => connection.handle_auth(now, auth),
                 // v3[MQTT-3.2.0-1] v5[MQTT-3.2.0-1]
                 _ => Err(DisconnectCause::Violation(Violation::BeforeConnAck)),
             };
@@ -214,7 +219,7 @@ impl Client {
                 connection.link.keep_alive.answered();
                 Ok(None)
             }
-            packet => connection.handle_packet(packet, bytes),
+            packet => connection.handle_packet(now, packet, bytes),
         }
     }
 
@@ -226,7 +231,14 @@ impl Client {
         if connack.session_present && self.options.clean_start {
             return Err(DisconnectCause::Violation(Violation::UnexpectedSession));
         }
+        if self.connection.link.phase == Phase::DueAuth {
+            return Err(DisconnectCause::Violation(Violation::EarlyConnAck));
+        }
         let given = &connack.properties;
+        // v5[MQTT-4.12.0-5] v5[MQTT-4.12.0-6]
+        if !self.connection.is_method(given) {
+            return Err(DisconnectCause::Violation(Violation::AuthenticationMethod));
+        }
         if let Some(id) = given.assigned_client_identifier() {
             self.assigned_client_id = Some(id.as_str().into());
         }
@@ -357,7 +369,79 @@ impl Client {
         self.connection.take(token, reason_code)
     }
 
-    /// Ends the connection in good order: DISCONNECT, then close.
+    /// Answers an [`Event::Auth`] with reason code 0x18: AUTH with `data` and further properties (5.0 section 4.12). The method is that of
+    /// [`ConnectOptions::authentication`].
+    ///
+    /// A client that doesn't go on [disconnects](Self::disconnect).
+    ///
+    /// ```
+    /// use mqtt_proto::{Properties, TransmitBuf};
+    /// use mqtt_session::{Authentication, Client, ConnectOptions, Event, Instant, Transmit};
+    ///
+    /// let now = Instant::ZERO;
+    /// let mut options = ConnectOptions::new("thermometer-7");
+    /// options.authentication = Some(Authentication::new("M"));
+    /// let mut client = Client::new(options);
+    /// client.connect(now)?;
+    ///
+    /// // AUTH 0x18 with the method and a challenge.
+    /// let mut input = &b"\xF0\x0A\x18\x08\x15\x00\x01M\x16\x00\x01?"[..];
+    /// let Some(Event::Auth(auth)) = client.handle_input(now, &mut input) else { panic!() };
+    /// assert_eq!(auth.properties.authentication_data(), Some(&b"?"[..]));
+    /// client.authenticate(now, Some(b"!"), Properties::EMPTY)?;
+    /// # assert_eq!(client.poll_transmit(now, &mut TransmitBuf::new()), Transmit::Ready);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The server does not wait for an answer, this is no AUTH, or it takes none of this size.
+    pub fn authenticate(
+        &mut self,
+        now: Instant,
+        data: Option<&[u8]>,
+        properties: Properties<'_>,
+    ) -> Result<(), AnswerError> {
+        let next = match self.connection.link.phase {
+            Phase::DueAuth => Phase::AwaitConnAck,
+            Phase::DueReAuth => Phase::AwaitReAuth,
+            _ => return Err(AnswerError::NothingAsked),
+        };
+        // v5[MQTT-4.12.0-3]
+        let auth = Auth::new(ReasonCode::ContinueAuthentication, properties);
+        Ok(self.connection.send_auth(now, auth, data, next)?)
+    }
+
+    /// Authenticates anew while connected: AUTH 0x19 (5.0 section 4.12.1). Messages go on as before. The server answers with an [`Event::Auth`]: 0x18 asks
+    /// for more, 0x00 says that it is done; or it disconnects.
+    ///
+    /// It must be done within [`Limits::connect_timeout`](crate::Limits::connect_timeout).
+    ///
+    /// # Errors
+    ///
+    /// There is no connection, [`ConnectOptions::authentication`] named no method, a re-authentication is not done, this is no AUTH, or the server takes none
+    /// of this size.
+    pub fn reauthenticate(
+        &mut self,
+        now: Instant,
+        data: Option<&[u8]>,
+        properties: Properties<'_>,
+    ) -> Result<(), RequestError> {
+        if !self.is_connected() {
+            return Err(RequestError::NotConnected);
+        }
+        // v5[MQTT-4.12.0-7] v5[MQTT-4.12.1-1]
+        if self.connection.link.method.is_none() {
+            return Err(RequestError::NoAuthenticationMethod);
+        }
+        if self.connection.link.phase != Phase::Open {
+            return Err(RequestError::Authenticating);
+        }
+        let auth = Auth::new(ReasonCode::ReAuthenticate, properties);
+        Ok(self.connection.send_auth(now, auth, data, Phase::AwaitReAuth)?)
+    }
+
+    /// Ends the connection in good order, or gives up to get one: DISCONNECT, then close.
     ///
     /// # Errors
     ///
@@ -368,7 +452,7 @@ impl Client {
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) -> Result<(), RequestError> {
-        if !self.is_connected() {
+        if matches!(self.connection.link.phase, Phase::Idle | Phase::Closing) {
             return Err(RequestError::NotConnected);
         }
         Ok(self.connection.disconnect(reason_code, properties)?)
@@ -388,6 +472,13 @@ fn answered(id: Option<RequestId>) -> Result<RequestId, DisconnectCause> {
 /// The properties of CONNECT that are options of their own, and the others. Before 5.0 there are none.
 fn connect_properties(options: &ConnectOptions) -> Result<PropertiesBuf, ConnectError> {
     let mut properties = options.properties.clone();
+    // Older versions have no place for it, and it must not be forgotten: the encoder says so.
+    if let Some(authentication) = &options.authentication {
+        properties.push(Property::AuthenticationMethod(Text::new(&authentication.method)?))?;
+        if let Some(data) = &authentication.data {
+            properties.push(Property::AuthenticationData(data))?;
+        }
+    }
     if options.version.has_properties() {
         if options.session_expiry_interval > 0 {
             properties.push(Property::SessionExpiryInterval(options.session_expiry_interval))?;

@@ -72,7 +72,17 @@ violations! {
     /// DISCONNECT raises a Session Expiry Interval of 0.
     SessionExpiryRaised => ProtocolError, "v5 3.14.2.2.2", "session expiry interval raised from zero";
     /// AUTH, although CONNECT named no method.
-    UnexpectedAuth => ProtocolError, "v5[MQTT-4.12.0-6] v5[MQTT-4.12.0-7]", "auth without an authentication method";
+    AuthWithoutMethod => ProtocolError, "v5[MQTT-4.12.0-6] v5[MQTT-4.12.0-7]", "auth without an authentication method";
+    /// AUTH when it is not the peer's turn, or with a code that is not for now.
+    UnexpectedAuth => ProtocolError, "v5[MQTT-4.12.0-2] v5[MQTT-4.12.0-3]", "unexpected auth";
+    /// AUTH or CONNACK does not name the method that CONNECT named.
+    AuthenticationMethod => ProtocolError, "v5[MQTT-4.12.0-5] v5[MQTT-4.12.0-6] v5[MQTT-4.12.1-1]", "authentication method is not that of connect";
+    /// More packets in one authentication than [`Limits::authentication_rounds_max`](crate::Limits::authentication_rounds_max).
+    AuthenticationRounds => QuotaExceeded, "v5 4.12", "too many rounds of authentication";
+    /// The client sends something else than AUTH or DISCONNECT while it is being authenticated.
+    DuringAuthentication => ProtocolError, "v5[MQTT-3.1.2-30]", "neither auth nor disconnect during authentication";
+    /// The server accepts although it has asked for more.
+    EarlyConnAck => ProtocolError, "v5 4.12", "connack while the server awaits auth";
 }
 
 impl fmt::Display for Violation {
@@ -142,6 +152,12 @@ pub enum RequestError {
     /// Too many are unanswered: see `Limits::requests_max`.
     #[error("too many unanswered requests (limit: requests_max)")]
     TooMany,
+    /// The connection was begun without `ConnectOptions::authentication`.
+    #[error("no authentication method (option: authentication) v5[MQTT-4.12.0-7]")]
+    NoAuthenticationMethod,
+    /// A re-authentication is not done.
+    #[error("authenticating already")]
+    Authenticating,
     /// The peer does not take packets of this size.
     #[error("packet of {bytes} bytes is larger than the peer's maximum of {maximum} v5[MQTT-3.2.2-15]")]
     TooLarge {

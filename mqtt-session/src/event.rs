@@ -15,7 +15,8 @@ use crate::error::Violation;
 pub enum Event<'a> {
     /// Client: the server said yes. What was agreed is in [`Client::agreed`](crate::Client::agreed).
     Connected(ConnAck<'a>),
-    /// Server: a client asks for a connection. Answer with [`Server::accept`](crate::Server::accept) or [`Server::refuse`](crate::Server::refuse); until then nothing else is read.
+    /// Server: a client asks for a connection. Answer with [`Server::accept`](crate::Server::accept), [`Server::refuse`](crate::Server::refuse) or, if it names a method,
+    /// [`Server::authenticate`](crate::Server::authenticate); until then nothing else is read. A method that you don't know has to be refused: v5\[MQTT-4.12.0-1\].
     ConnectRequested(Connect<'a>),
     /// A message has arrived.
     Received(Received<'a>),
@@ -49,7 +50,12 @@ pub enum Event<'a> {
         /// Which.
         id: RequestId,
     },
-    /// A step of an enhanced authentication.
+    /// A step of an enhanced authentication (5.0 section 4.12); its reason code says which:
+    ///
+    /// * 0x18: the peer has answered, or asks. Answer with [`Client::authenticate`](crate::Client::authenticate) or
+    ///   [`Server::authenticate`](crate::Server::authenticate), or end it: the server with what it says to the next two, the client with `disconnect`.
+    /// * 0x19, server: the client wants to authenticate again. Answer with `authenticate`, [`Server::approve`](crate::Server::approve) or, if it fails, `disconnect`.
+    /// * 0x00, client: the server has approved of that.
     Auth(Auth<'a>),
     /// The connection is over, or will be as soon as what is left has been sent.
     Disconnected(Disconnected<'a>),
@@ -96,6 +102,9 @@ pub enum DisconnectCause {
     /// CONNECT, or the answer to it, did not come in time.
     #[error("no connection within the connect timeout")]
     ConnectTimeout,
+    /// A re-authentication was not done in time.
+    #[error("no re-authentication within the connect timeout")]
+    AuthenticationTimeout,
     /// The transport ended without a word.
     #[error("the transport was closed")]
     TransportClosed,
@@ -110,6 +119,7 @@ impl DisconnectCause {
             Self::Malformed(error) => error.reason_code(),
             Self::Violation(violation) => violation.reason_code(),
             Self::KeepAliveTimeout => ReasonCode::KeepAliveTimeout,
+            Self::AuthenticationTimeout => ReasonCode::NotAuthorized,
             Self::ConnectTimeout | Self::TransportClosed => ReasonCode::UnspecifiedError,
         }
     }

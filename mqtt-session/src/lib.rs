@@ -146,7 +146,7 @@ pub use connection::Transmit;
 pub use error::{AnswerError, ConnectError, PublishError, RequestError, StaleAck, Violation};
 pub use event::{DisconnectCause, Disconnected, Event, Outcome, PublishId, Published, RequestId};
 pub use message::{AckToken, Message, Received};
-pub use options::{Acknowledge, Agreed, ConnectOptions, Limits, ServerOptions, WillOptions};
+pub use options::{Acknowledge, Agreed, Authentication, ConnectOptions, Limits, ServerOptions, WillOptions};
 pub use parts::outbound::Outgoing;
 pub use saved::SessionState;
 pub use server::{Accept, Server};

@@ -19,8 +19,10 @@ use mqtt_proto::{PropertiesBuf, QoS, Version};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How long CONNECT, or the answer to it, may take. Default: 10 s.
+    /// How long CONNECT, or the answer to it, may take, with all rounds of an authentication. A re-authentication may take as long, too. Default: 10 s.
     pub connect_timeout: Duration,
+    /// AUTH packets that we take from the peer in one authentication. Default: 16.
+    pub authentication_rounds_max: u16,
     /// Publishes at QoS 1 and 2 that may be unacknowledged by the peer; fewer if it says so (Receive Maximum). Default: 100.
     pub in_flight_max: u16,
     /// The same before 5.0, where the peer can't say how many it takes; common brokers lose messages beyond 20. Default: 20.
@@ -41,6 +43,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(10),
+            authentication_rounds_max: 16,
             in_flight_max: 100,
             in_flight_before_5_max: 20,
             queued_messages_max: 1_000,
@@ -91,6 +94,8 @@ pub struct ConnectOptions {
     pub user_name: Option<String>,
     /// The secret that proves it.
     pub password: Option<Vec<u8>>,
+    /// A proof in several steps. 5.0 only.
+    pub authentication: Option<Authentication>,
     /// What the server publishes if the client goes without a word.
     pub will: Option<WillOptions>,
     /// Publishes at QoS 1 and 2 that we take before we acknowledge one. 5.0 only. Default: 100.
@@ -119,6 +124,7 @@ impl ConnectOptions {
             keep_alive: 60,
             user_name: None,
             password: None,
+            authentication: None,
             will: None,
             receive_maximum: 100,
             packet_bytes_max: 1 << 20,
@@ -141,6 +147,7 @@ impl fmt::Debug for ConnectOptions {
             .field("keep_alive", &self.keep_alive)
             .field("user_name", &self.user_name)
             .field("password", &self.password.as_ref().map(|_| format_args!("(hidden)")))
+            .field("authentication", &self.authentication)
             .field("will", &self.will)
             .field("receive_maximum", &self.receive_maximum)
             .field("packet_bytes_max", &self.packet_bytes_max)
@@ -148,6 +155,45 @@ impl fmt::Debug for ConnectOptions {
             .field("properties", &self.properties)
             .field("acknowledge", &self.acknowledge)
             .field("limits", &self.limits)
+            .finish()
+    }
+}
+
+/// How a client begins an enhanced authentication (5.0 section 4.12): what both ends say after that is the method's business, and comes and goes as
+/// [`Event::Auth`](crate::Event::Auth) and [`Client::authenticate`](crate::Client::authenticate).
+///
+/// ```
+/// use mqtt_session::{Authentication, ConnectOptions};
+///
+/// let mut authentication = Authentication::new("SCRAM-SHA-256");
+/// authentication.data = Some(b"n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL".to_vec());
+/// let mut options = ConnectOptions::new("thermometer-7");
+/// options.authentication = Some(authentication);
+/// assert!(!format!("{options:?}").contains("n=user"));
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Authentication {
+    /// Its name, which both ends have to know.
+    pub method: String,
+    /// What the method sends first, if it does.
+    pub data: Option<Vec<u8>>,
+}
+
+impl Authentication {
+    /// A method that lets the server speak first.
+    #[must_use]
+    pub fn new(method: impl Into<String>) -> Self {
+        Self { method: method.into(), data: None }
+    }
+}
+
+/// Hides the data.
+impl fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authentication")
+            .field("method", &self.method)
+            .field("data", &self.data.as_ref().map(|_| format_args!("(hidden)")))
             .finish()
     }
 }

@@ -1,9 +1,10 @@
 //! The server's end of one connection.
 
+use core::fmt;
 use core::num::{NonZeroU16, NonZeroU32};
 
 use mqtt_proto::{
-    Cause, Codec, ConnAck, Connect, DecodeError, Disconnect, Frame, Packet, PacketId, PacketType, Properties,
+    Auth, Cause, Codec, ConnAck, Connect, DecodeError, Disconnect, Frame, Packet, PacketId, PacketType, Properties,
     PropertiesBuf, Property, ReasonCode, SubAck, Text, TransmitBuf, UnsubAck, Version,
 };
 
@@ -46,7 +47,7 @@ pub struct Server {
 }
 
 /// The answer to a CONNECT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Accept<'a> {
     /// The session given to [`Server::accept`] is one that the client had before.
@@ -55,6 +56,8 @@ pub struct Accept<'a> {
     pub client_id: &'a str,
     /// Seconds that the session outlives the connection; `None`: what the client asked for.
     pub session_expiry_interval: Option<u32>,
+    /// What the authentication method says last, where CONNECT named one.
+    pub authentication_data: Option<&'a [u8]>,
     /// Further 5.0 properties.
     pub properties: Properties<'a>,
 }
@@ -63,7 +66,26 @@ impl<'a> Accept<'a> {
     /// Welcome, with a new session.
     #[must_use]
     pub const fn new(client_id: &'a str) -> Self {
-        Self { session_present: false, client_id, session_expiry_interval: None, properties: Properties::EMPTY }
+        Self {
+            session_present: false,
+            client_id,
+            session_expiry_interval: None,
+            authentication_data: None,
+            properties: Properties::EMPTY,
+        }
+    }
+}
+
+/// Hides the authentication data.
+impl fmt::Debug for Accept<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accept")
+            .field("session_present", &self.session_present)
+            .field("client_id", &self.client_id)
+            .field("session_expiry_interval", &self.session_expiry_interval)
+            .field("authentication_data", &self.authentication_data.map(|_| format_args!("(hidden)")))
+            .field("properties", &self.properties)
+            .finish()
     }
 }
 
@@ -119,7 +141,7 @@ impl Server {
     pub fn handle_input<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Option<Event<'b>> {
         loop {
             let handled = match self.next_frame(now, input) {
-                Ok(Some(frame)) => self.handle_frame(&frame),
+                Ok(Some(frame)) => self.handle_frame(now, &frame),
                 Ok(None) => return None,
                 Err(cause) => Err(cause),
             };
@@ -128,6 +150,10 @@ impl Server {
                 Ok(None) => {}
                 Err(cause) => {
                     *input = &[];
+                    if self.connection.link.phase == Phase::AwaitAuth {
+                        // v5[MQTT-4.12.0-4]
+                        self.send_refusal(cause.reason_code());
+                    }
                     return Some(self.connection.fail(cause));
                 }
             }
@@ -144,11 +170,17 @@ impl Server {
         self.connection.next_frame(now, input)
     }
 
-    fn handle_frame<'b>(&mut self, frame: &Frame<'b>) -> Handled<'b> {
+    fn handle_frame<'b>(&mut self, now: Instant, frame: &Frame<'b>) -> Handled<'b> {
         if self.connection.link.phase == Phase::AwaitConnect {
             return self.handle_first(frame);
         }
-        match self.connection.decode(frame)? {
+        let packet = self.connection.decode(frame)?;
+        // v5[MQTT-3.1.2-30]
+        if self.connection.link.phase == Phase::AwaitAuth && !matches!(packet, Packet::Auth(_) | Packet::Disconnect(_))
+        {
+            return Err(DisconnectCause::Violation(Violation::DuringAuthentication));
+        }
+        match packet {
             // v3[MQTT-3.8.4-1] v5[MQTT-3.8.4-1]: the host answers.
             Packet::Subscribe(subscribe) => Ok(Some(Event::SubscribeRequested(subscribe))),
             Packet::Unsubscribe(unsubscribe) => Ok(Some(Event::UnsubscribeRequested(unsubscribe))),
@@ -157,8 +189,8 @@ impl Server {
                 self.connection.answer(&Packet::PingResp);
                 Ok(None)
             }
-            Packet::Disconnect(disconnect) => self.handle_disconnect(disconnect),
-            packet => self.connection.handle_packet(packet, frame.as_bytes().len()),
+            Packet::Disconnect(disconnect) => self.handle_disconnect(now, disconnect),
+            packet => self.connection.handle_packet(now, packet, frame.as_bytes().len()),
         }
     }
 
@@ -207,11 +239,6 @@ impl Server {
         agreed.receive_maximum = asked.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
         agreed.packet_bytes_max = asked.maximum_packet_size().map_or(agreed.packet_bytes_max, NonZeroU32::get);
         agreed.topic_alias_maximum = asked.topic_alias_maximum().unwrap_or(0);
-        // No method is known here: v5[MQTT-4.12.0-1]
-        if asked.authentication_method().is_some() {
-            let code = ReasonCode::BadAuthenticationMethod;
-            return self.refuse_with(code, DisconnectCause::Refused(code));
-        }
         // A will beyond what we offer: v5[MQTT-3.2.2-12] v5[MQTT-3.2.2-13]
         if let Some(will) = &connect.will {
             if will.qos > self.options.maximum_qos {
@@ -225,11 +252,12 @@ impl Server {
                 );
             }
         }
+        self.connection.link.method = asked.authentication_method().map(|method| method.as_str().into());
         self.connection.link.phase = Phase::DueConnAck;
         Ok(Some(Event::ConnectRequested(connect)))
     }
 
-    fn handle_disconnect<'b>(&mut self, disconnect: Disconnect<'b>) -> Handled<'b> {
+    fn handle_disconnect<'b>(&mut self, now: Instant, disconnect: Disconnect<'b>) -> Handled<'b> {
         let agreed = &mut self.connection.link.agreed;
         if let Some(interval) = disconnect.properties.session_expiry_interval() {
             // v5 3.14.2.2.2
@@ -238,7 +266,7 @@ impl Server {
             }
             agreed.session_expiry_interval = interval;
         }
-        self.connection.handle_packet(Packet::Disconnect(disconnect), 0)
+        self.connection.handle_packet(now, Packet::Disconnect(disconnect), 0)
     }
 
     /// Seconds that the session outlives the connection, also when that is over: DISCONNECT may have changed it.
@@ -287,6 +315,88 @@ impl Server {
         self.connection.session = session;
         self.connection.open(now);
         Ok(())
+    }
+
+    /// Asks a client that named an authentication method for more: AUTH 0x18 with `data` and further properties (5.0 section 4.12). It answers with an
+    /// [`Event::Auth`]. On the way to [`accept`](Self::accept) or [`refuse`](Self::refuse), and between the beginning of a re-authentication and
+    /// [`approve`](Self::approve) or [`disconnect`](Self::disconnect).
+    ///
+    /// How long all of that may take is in [`Limits::connect_timeout`](crate::Limits::connect_timeout), and how many answers are taken in
+    /// [`Limits::authentication_rounds_max`](crate::Limits::authentication_rounds_max).
+    ///
+    /// ```
+    /// use mqtt_proto::{Properties, TransmitBuf};
+    /// use mqtt_session::{Accept, Authentication, Client, ConnectOptions, Event, Instant, Server, ServerOptions, Transmit};
+    ///
+    /// let now = Instant::ZERO;
+    /// let mut options = ConnectOptions::new("c");
+    /// options.authentication = Some(Authentication::new("riddles"));
+    /// let mut client = Client::new(options);
+    /// let mut server = Server::new(now, ServerOptions::default());
+    /// client.connect(now)?;
+    ///
+    /// # fn bytes(mut poll: impl FnMut(&mut TransmitBuf) -> Transmit) -> Vec<u8> {
+    /// #     let mut out = TransmitBuf::new();
+    /// #     while poll(&mut out) == Transmit::Ready {}
+    /// #     out.slices().flatten().copied().collect()
+    /// # }
+    /// loop {
+    ///     // A transport: what the one sends, the other gets.
+    ///     let sent = bytes(|out| client.poll_transmit(now, out));
+    ///     match server.handle_input(now, &mut &sent[..]) {
+    ///         Some(Event::ConnectRequested(_)) => server.authenticate(now, Some(b"6 * 9?"), Properties::EMPTY)?,
+    ///         Some(Event::Auth(auth)) if auth.properties.authentication_data() == Some(b"54") => {
+    ///             server.accept(now, Default::default(), &Accept::new("c"))?;
+    ///         }
+    ///         event => panic!("{event:?}"),
+    ///     }
+    ///     let sent = bytes(|out| server.poll_transmit(now, out));
+    ///     match client.handle_input(now, &mut &sent[..]) {
+    ///         Some(Event::Auth(_)) => client.authenticate(now, Some(b"54"), Properties::EMPTY)?,
+    ///         Some(Event::Connected(_)) => break,
+    ///         event => panic!("{event:?}"),
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The client named no method, it is not our turn, this is no AUTH, or the client takes none of this size.
+    pub fn authenticate(
+        &mut self,
+        now: Instant,
+        data: Option<&[u8]>,
+        properties: Properties<'_>,
+    ) -> Result<(), AnswerError> {
+        let next = match self.connection.link.phase {
+            // v5[MQTT-4.12.0-6]
+            Phase::DueConnAck if self.connection.link.method.is_some() => Phase::AwaitAuth,
+            Phase::DueReAuth => Phase::AwaitReAuth,
+            _ => return Err(AnswerError::NothingAsked),
+        };
+        // v5[MQTT-4.12.0-2]
+        let auth = Auth::new(ReasonCode::ContinueAuthentication, properties);
+        Ok(self.connection.send_auth(now, auth, data, next)?)
+    }
+
+    /// Says that a re-authentication has succeeded: AUTH 0x00 with `data` and further properties (5.0 section 4.12.1). One that has failed ends with
+    /// [`disconnect`](Self::disconnect): v5\[MQTT-4.12.1-2\].
+    ///
+    /// # Errors
+    ///
+    /// The client does not wait for this, this is no AUTH, or the client takes none of this size.
+    pub fn approve(
+        &mut self,
+        now: Instant,
+        data: Option<&[u8]>,
+        properties: Properties<'_>,
+    ) -> Result<(), AnswerError> {
+        if self.connection.link.phase != Phase::DueReAuth {
+            return Err(AnswerError::NothingAsked);
+        }
+        let auth = Auth::new(ReasonCode::Success, properties);
+        Ok(self.connection.send_auth(now, auth, data, Phase::Open)?)
     }
 
     /// The client takes a CONNACK of the size that [`accept`](Self::accept) would send.
@@ -354,12 +464,26 @@ impl Server {
             (options.shared_subscription_available, Property::SharedSubscriptionAvailable(false)),
         ];
         offers.into_iter().filter(|(available, _)| !available).try_for_each(|(_, property)| push(property))?;
+        // v5[MQTT-4.12.0-5]
+        if let Some(method) = &self.connection.link.method {
+            push(Property::AuthenticationMethod(
+                Text::new(method).map_err(|cause| AnswerError::Invalid(cause.into()))?,
+            ))?;
+        }
+        if let Some(data) = answer.authentication_data {
+            push(Property::AuthenticationData(data))?;
+        }
+        // v5[MQTT-4.12.0-6]
+        if !self.connection.is_method(&properties.as_properties()) {
+            return Err(AnswerError::Invalid(Cause::MisplacedProperty.into()));
+        }
         Ok(properties)
     }
 
-    /// Refuses the client: CONNACK with `reason_code`, where its version has a code for that, then close.
+    /// Refuses the client, also in the middle of an authentication: CONNACK with `reason_code`, where its version has a code for that, then close.
     pub fn refuse(&mut self, _: Instant, reason_code: ReasonCode) {
-        if self.connection.link.phase == Phase::DueConnAck {
+        // v5[MQTT-4.12.0-1] v5[MQTT-4.12.0-4]
+        if matches!(self.connection.link.phase, Phase::DueConnAck | Phase::AwaitAuth) {
             self.send_refusal(reason_code);
             let event = self.connection.fail(DisconnectCause::Refused(reason_code));
             self.connection.push_event(event);

@@ -39,6 +39,9 @@ impl Broker {
         let client_id = connect.client_id;
         if self.is_shutting_down {
             Err(ReasonCode::ServerUnavailable)
+        } else if connect.properties.authentication_method().is_some() {
+            // None is known: v5[MQTT-4.12.0-1]
+            Err(ReasonCode::BadAuthenticationMethod)
         } else if client_id.len() > self.options.client_id_bytes_max {
             // v3[MQTT-3.1.3-9]
             Err(ReasonCode::ClientIdentifierNotValid)

@@ -3,6 +3,7 @@
 //! Here is a connection's life; what it receives and what it sends are in the two files below.
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
 
 use mqtt_proto::{
     Codec, Disconnect, EncodeError, Framer, Packet, PacketId, Properties, QoS, ReasonCode, Role, TransmitBuf, Version,
@@ -18,6 +19,8 @@ use crate::parts::requests::Requests;
 use crate::saved::SessionState;
 use crate::{Acknowledge, Agreed, Event, Instant, Limits, Outcome};
 
+mod authenticate;
+mod explain;
 mod receive;
 mod send;
 
@@ -39,25 +42,44 @@ pub enum Transmit {
 /// How far a connection has come.
 ///
 /// ```text
-///              connect()               CONNACK
-///   Idle ---------------> AwaitConnAck ---------> Open ----+
-///    |                         |                   ^       | disconnect(), DISCONNECT, error, deadline
-///    | Server::new             |          accept() |       v
-///    +-------> AwaitConnect -----------> DueConnAck ----> Closing ---handle_closed()---> Idle
-///                    CONNECT
+///   Idle ---connect()---> AwaitConnAck ---CONNACK---> Open
+///                           |      ^
+///                 AUTH 0x18 |      | authenticate()
+///                           v      |
+///                           DueAuth
+///
+///   Idle -Server::new-> AwaitConnect --CONNECT--> DueConnAck --accept()--> Open
+///                                                   |    ^
+///                                    authenticate() |    | AUTH 0x18
+///                                                   v    |
+///                                                  AwaitAuth
+///
+///   Open ------reauthenticate(), AUTH 0x19---> AwaitReAuth at the client, DueReAuth at the server
+///   DueReAuth ---authenticate(), AUTH 0x18---> AwaitReAuth at this end, DueReAuth at the other
+///   DueReAuth --------approve(), AUTH 0x00---> Open at both ends
+///
+///   each but Idle --disconnect(), refuse(), DISCONNECT, error, deadline---> Closing --handle_closed()--> Idle
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
     /// There is no transport.
     Idle,
-    /// Client: the server owes CONNACK.
+    /// Client: the server owes CONNACK, or AUTH.
     AwaitConnAck,
+    /// Client: the host owes `authenticate`, on the way to CONNACK.
+    DueAuth,
     /// Server: the client owes CONNECT.
     AwaitConnect,
-    /// Server: the host owes `accept` or `refuse`.
+    /// Server: the host owes `accept`, `refuse` or `authenticate`.
     DueConnAck,
+    /// Server: the client owes AUTH, on the way to CONNACK.
+    AwaitAuth,
     /// Both have agreed.
     Open,
+    /// The same, and the host owes `authenticate`, or, at the server, `approve` or `disconnect`.
+    DueReAuth,
+    /// The same, and the peer owes AUTH.
+    AwaitReAuth,
     /// Nothing more is read; what is left goes out.
     Closing,
 }
@@ -94,7 +116,11 @@ pub(crate) struct Link {
     pub(crate) requests: Requests,
     /// Reason strings and user properties may be sent in acknowledgements: v5\[MQTT-3.1.2-29\].
     pub(crate) problem_information: bool,
-    /// When the handshake must be done.
+    /// The authentication method that CONNECT named: v5\[MQTT-4.12.0-5\].
+    pub(crate) method: Option<String>,
+    /// Packets of the peer in the present exchange.
+    rounds: u16,
+    /// When the handshake, or the re-authentication, must be done.
     deadline: Option<Instant>,
     framer: Framer,
     output: Output,
@@ -115,6 +141,8 @@ impl Link {
             aliases: InboundAliases::default(),
             requests: Requests::default(),
             problem_information: true,
+            method: None,
+            rounds: 0,
             deadline: None,
             framer: Framer::for_codec(&codec),
             output: Output::default(),
@@ -146,7 +174,7 @@ impl Connection {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.link.phase == Phase::Open
+        matches!(self.link.phase, Phase::Open | Phase::DueReAuth | Phase::AwaitReAuth)
     }
 
     /// A transport is there. The handshake gets its deadline.
@@ -242,8 +270,10 @@ impl Connection {
         if self.poll_timeout().is_none_or(|deadline| now < deadline) {
             return;
         }
+        let is_late = self.link.deadline.is_some_and(|deadline| deadline <= now);
         let cause = match self.link.keep_alive.due(now) {
-            _ if !self.is_open() => DisconnectCause::ConnectTimeout,
+            _ if is_late && self.is_open() => DisconnectCause::AuthenticationTimeout,
+            _ if is_late => DisconnectCause::ConnectTimeout,
             Some(Due::Dead) => DisconnectCause::KeepAliveTimeout,
             Some(Due::Ping) => {
                 self.link.keep_alive.pinged(now);
@@ -256,11 +286,10 @@ impl Connection {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        match self.link.phase {
-            Phase::Open => self.link.keep_alive.deadline(),
-            Phase::AwaitConnAck | Phase::AwaitConnect | Phase::DueConnAck => self.link.deadline,
-            Phase::Idle | Phase::Closing => None,
+        if matches!(self.link.phase, Phase::Idle | Phase::Closing) {
+            return None;
         }
+        self.link.deadline.into_iter().chain(self.link.keep_alive.deadline()).min()
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event<'static>> {

@@ -17,7 +17,13 @@ impl Connection {
     /// Input is of use now. Else it must wait for the host's answer, or for the peer to read ours.
     pub(crate) fn wants_input(&self) -> bool {
         match self.link.phase {
-            Phase::AwaitConnAck | Phase::AwaitConnect | Phase::Open => self.link.output.is_read(),
+            Phase::AwaitConnAck
+            | Phase::DueAuth
+            | Phase::AwaitConnect
+            | Phase::AwaitAuth
+            | Phase::Open
+            | Phase::DueReAuth
+            | Phase::AwaitReAuth => self.link.output.is_read(),
             Phase::DueConnAck | Phase::Idle => false,
             // It is dropped.
             Phase::Closing => true,
@@ -48,7 +54,7 @@ impl Connection {
     }
 
     /// Handles a packet that either end may send once the connection is open.
-    pub(crate) fn handle_packet<'b>(&mut self, packet: Packet<'b>, bytes: usize) -> Handled<'b> {
+    pub(crate) fn handle_packet<'b>(&mut self, now: Instant, packet: Packet<'b>, bytes: usize) -> Handled<'b> {
         match packet {
             Packet::Publish(publish) => self.handle_publish(publish, bytes),
             Packet::PubAck(ack) => Ok(self.handle_puback(&ack)),
@@ -63,8 +69,7 @@ impl Connection {
                 self.link.phase = Phase::Closing;
                 Ok(Some(Event::Disconnected(Disconnected { cause, packet: Some(packet) })))
             }
-            // Authentication beyond the first CONNECT has not been agreed to by any of our ends.
-            Packet::Auth(_) => Err(DisconnectCause::Violation(Violation::UnexpectedAuth)),
+            Packet::Auth(auth) => self.handle_auth(now, auth),
             Packet::Connect(_) | Packet::OpaqueConnect(_) => Err(DisconnectCause::Violation(Violation::SecondConnect)),
             Packet::ConnAck(_) => Err(DisconnectCause::Violation(Violation::SecondConnAck)),
             Packet::Subscribe(_)

@@ -1,6 +1,8 @@
 //! A client and a server with a wire of memory between them, in virtual time.
 #![allow(dead_code, reason = "each scenario file uses its part")]
 
+pub(crate) mod talk;
+
 use std::time::Duration;
 
 use mqtt_proto::{
