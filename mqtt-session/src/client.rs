@@ -259,6 +259,10 @@ impl Client {
         agreed.topic_alias_maximum = given.topic_alias_maximum().unwrap_or(0);
         agreed.maximum_qos = given.maximum_qos().unwrap_or(agreed.maximum_qos);
         agreed.retain_available = given.retain_available().unwrap_or(true);
+        agreed.wildcard_subscription_available = given.wildcard_subscription_available().unwrap_or(true);
+        agreed.subscription_identifier_available = given.subscription_identifier_available().unwrap_or(true);
+        agreed.shared_subscription_available = given.shared_subscription_available().unwrap_or(true);
+        agreed.response_information = given.response_information().map(|text| text.as_str().into());
         self.connection.open(now);
         Ok(Some(Event::Connected(connack)))
     }
@@ -308,13 +312,16 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// There is no connection, too many requests are open, or this is no SUBSCRIBE.
+    /// There is no connection, too many requests are open, this is no SUBSCRIBE, or the server has announced that it takes none of this kind.
     pub fn subscribe(
         &mut self,
         _: Instant,
         subscriptions: &[Subscription<'_>],
         properties: Properties<'_>,
     ) -> Result<RequestId, RequestError> {
+        if let Some(agreed) = self.agreed() {
+            check_offered(agreed, subscriptions, &properties)?;
+        }
         self.request(Question::Subscribe, subscriptions.len(), |packet_id| {
             Packet::Subscribe(Subscribe { packet_id, properties, subscriptions: subscriptions.into() })
         })
@@ -467,6 +474,24 @@ fn codec(options: &ConnectOptions) -> Codec {
 
 fn answered(id: Option<RequestId>) -> Result<RequestId, DisconnectCause> {
     id.ok_or(DisconnectCause::Violation(Violation::UnexpectedAnswer))
+}
+
+/// The server has not announced that it would refuse this (5.0 sections 3.2.2.3.11 to 3.2.2.3.13).
+fn check_offered(
+    agreed: &Agreed,
+    subscriptions: &[Subscription<'_>],
+    properties: &Properties<'_>,
+) -> Result<(), RequestError> {
+    let any = |is: fn(TopicFilter<'_>) -> bool| subscriptions.iter().any(|subscription| is(subscription.filter));
+    if !agreed.wildcard_subscription_available && any(|filter| filter.has_wildcard()) {
+        Err(RequestError::WildcardSubscriptionsNotSupported)
+    } else if !agreed.shared_subscription_available && any(|filter| filter.shared().is_some()) {
+        Err(RequestError::SharedSubscriptionsNotSupported)
+    } else if !agreed.subscription_identifier_available && properties.subscription_identifier().is_some() {
+        Err(RequestError::SubscriptionIdentifiersNotSupported)
+    } else {
+        Ok(())
+    }
 }
 
 /// The properties of CONNECT that are options of their own, and the others. Before 5.0 there are none.

@@ -152,6 +152,15 @@ pub enum RequestError {
     /// Too many are unanswered: see `Limits::requests_max`.
     #[error("too many unanswered requests (limit: requests_max)")]
     TooMany,
+    /// The server takes no subscriptions with wildcards.
+    #[error("the server takes no subscriptions with wildcards v5 3.2.2.3.11")]
+    WildcardSubscriptionsNotSupported,
+    /// The server takes no subscriptions with identifiers.
+    #[error("the server takes no subscriptions with identifiers v5 3.2.2.3.12")]
+    SubscriptionIdentifiersNotSupported,
+    /// The server takes no shared subscriptions.
+    #[error("the server takes no shared subscriptions v5 3.2.2.3.13")]
+    SharedSubscriptionsNotSupported,
     /// The connection was begun without `ConnectOptions::authentication`.
     #[error("no authentication method (option: authentication) v5[MQTT-4.12.0-7]")]
     NoAuthenticationMethod,

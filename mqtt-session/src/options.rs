@@ -317,6 +317,14 @@ pub struct Agreed {
     pub maximum_qos: QoS,
     /// The server keeps retained messages.
     pub retain_available: bool,
+    /// The server takes subscriptions with wildcards.
+    pub wildcard_subscription_available: bool,
+    /// The server takes subscriptions with identifiers.
+    pub subscription_identifier_available: bool,
+    /// The server takes shared subscriptions.
+    pub shared_subscription_available: bool,
+    /// Client: what the server says that response topics should be built from, if it was asked (Request Response Information, 5.0 section 3.1.2.11.6).
+    pub response_information: Option<String>,
 }
 
 impl Agreed {
@@ -332,6 +340,10 @@ impl Agreed {
             topic_alias_maximum: 0,
             maximum_qos: QoS::ExactlyOnce,
             retain_available: true,
+            wildcard_subscription_available: true,
+            subscription_identifier_available: true,
+            shared_subscription_available: true,
+            response_information: None,
         }
     }
 }

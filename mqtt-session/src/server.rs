@@ -306,6 +306,12 @@ impl Server {
         // Older clients can't be told of another one. v5[MQTT-3.2.2-21] v5[MQTT-3.2.2-22]
         let server_keep_alive = self.options.server_keep_alive.filter(|_| version.has_properties());
         link.agreed.keep_alive = server_keep_alive.unwrap_or(asked_keep_alive);
+        if version.has_properties() {
+            let options = &self.options;
+            link.agreed.wildcard_subscription_available = options.wildcard_subscription_available;
+            link.agreed.subscription_identifier_available = options.subscription_identifier_available;
+            link.agreed.shared_subscription_available = options.shared_subscription_available;
+        }
         link.aliases = InboundAliases::new(self.options.topic_alias_maximum);
         link.announced = Announced {
             receive_maximum: if version.has_receive_maximum() { self.options.receive_maximum.max(1) } else { u16::MAX },

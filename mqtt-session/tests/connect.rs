@@ -4,10 +4,13 @@ mod support;
 
 use std::time::Duration;
 
-use mqtt_proto::{Cause, Codec, Packet, PropertiesBuf, Property, QoS, ReasonCode, Text, TransmitBuf, Version};
+use mqtt_proto::{
+    Cause, Codec, Packet, PropertiesBuf, Property, QoS, ReasonCode, Subscription, SubscriptionId, Text, TopicFilter,
+    TransmitBuf, Version,
+};
 use mqtt_session::{
-    Client, ConnectError, ConnectOptions, DisconnectCause, Event, Instant, Server, ServerOptions, Transmit, Violation,
-    WillOptions,
+    Client, ConnectError, ConnectOptions, DisconnectCause, Event, Instant, RequestError, Server, ServerOptions,
+    Transmit, Violation, WillOptions,
 };
 use support::{Pair, Said, VERSIONS};
 
@@ -59,6 +62,64 @@ fn what_the_server_announces_is_what_the_client_goes_by() {
     assert_eq!((agreed.receive_maximum, agreed.packet_bytes_max, agreed.topic_alias_maximum), (7, 1000, 3));
     assert_eq!((agreed.keep_alive, agreed.maximum_qos, agreed.retain_available), (11, QoS::AtLeastOnce, false));
     assert_eq!(pair.server.agreed().unwrap().keep_alive, 11);
+}
+
+/// 5.0 sections 3.2.2.3.11 to 3.2.2.3.13
+#[test]
+fn a_subscription_that_the_server_has_announced_not_to_take_is_not_sent() {
+    let plain = ("a/b", false);
+    let table = [("a/#", false), ("$share/group/a", false), ("a", true)];
+    let wanted = [
+        RequestError::WildcardSubscriptionsNotSupported,
+        RequestError::SharedSubscriptionsNotSupported,
+        RequestError::SubscriptionIdentifiersNotSupported,
+    ];
+    let subscribe = |pair: &mut Pair, (filter, with_identifier): (&str, bool)| {
+        let mut properties = PropertiesBuf::new();
+        if with_identifier {
+            properties.push(Property::SubscriptionIdentifier(SubscriptionId::new(1).unwrap())).unwrap();
+        }
+        let all = ["z", filter].map(|filter| Subscription::new(TopicFilter::new(filter).unwrap(), QoS::AtMostOnce));
+        pair.client.subscribe(pair.now, &all, properties.as_properties()).map(drop)
+    };
+    let mut server_options = ServerOptions::default();
+    server_options.wildcard_subscription_available = false;
+    server_options.subscription_identifier_available = false;
+    server_options.shared_subscription_available = false;
+    let mut pair = Pair::with_server(ConnectOptions::new("c"), server_options);
+    assert_eq!(subscribe(&mut pair, table[0]), Err(RequestError::NotConnected));
+    pair.connect();
+    pair.forget_what_was_said();
+    assert_eq!(table.map(|each| subscribe(&mut pair, each)), wanted.map(Err));
+    for agreed in [pair.client.agreed().unwrap(), pair.server.agreed().unwrap()] {
+        let offers = [agreed.wildcard_subscription_available, agreed.subscription_identifier_available];
+        assert_eq!((offers, agreed.shared_subscription_available), ([false; 2], false));
+    }
+    pair.drive();
+    assert!(pair.trace.is_empty());
+    assert_eq!(subscribe(&mut pair, plain), Ok(()));
+    pair.drive();
+    assert_eq!(pair.trace, ["C Subscribe", "S SubAck"]);
+
+    // Whatever is not announced as missing is there.
+    let mut server_options = ServerOptions::default();
+    server_options.shared_subscription_available = true;
+    let mut pair = Pair::with_server(ConnectOptions::new("c"), server_options);
+    pair.connect();
+    assert_eq!(table.map(|each| subscribe(&mut pair, each)), [Ok(()); 3]);
+}
+
+#[test]
+fn response_information_is_there_if_the_server_gives_it() {
+    let mut client = Client::new(ConnectOptions::new("c"));
+    client.connect(Instant::ZERO).unwrap();
+    let connack = hex("20 0B 00 00 08 1A 00 05 2F 61 2F 62 2F");
+    assert!(matches!(client.handle_input(Instant::ZERO, &mut &connack[..]), Some(Event::Connected(_))));
+    assert_eq!(client.agreed().unwrap().response_information.as_deref(), Some("/a/b/"));
+    let mut pair = Pair::connected(Version::V5);
+    assert_eq!(pair.client.agreed().unwrap().response_information, None);
+    pair.cut();
+    assert_eq!(pair.client.agreed(), None);
 }
 
 /// v5\[MQTT-3.2.2-16\]
