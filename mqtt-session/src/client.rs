@@ -225,7 +225,8 @@ impl Client {
 
     fn handle_connack<'b>(&mut self, now: Instant, connack: ConnAck<'b>) -> Handled<'b> {
         if connack.reason_code.is_failure() {
-            return Err(DisconnectCause::Refused(connack.reason_code));
+            let cause = DisconnectCause::Refused(connack.reason_code);
+            return Ok(Some(self.connection.ended(cause, connack.properties)));
         }
         // v5[MQTT-3.2.2-4]; a client that does not ask for a clean start has said that it can go on with any session.
         if connack.session_present && self.options.clean_start {

@@ -1,11 +1,11 @@
 //! What the machines have to say.
 
 use mqtt_proto::{
-    Auth, ConnAck, Connect, DecodeError, Disconnect, ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe,
+    Auth, ConnAck, Connect, DecodeError, Properties, ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
 
-use crate::Received;
 use crate::error::Violation;
+use crate::{Received, ServerReferences};
 
 /// Something that the host may want to know, or has to answer.
 ///
@@ -67,13 +67,34 @@ pub enum Event<'a> {
 pub struct Disconnected<'a> {
     /// Who ended it, and why.
     pub cause: DisconnectCause,
-    /// The packet that the peer ended it with, if it did: its reason string or server reference may help.
-    pub packet: Option<Disconnect<'a>>,
+    /// The properties of the packet that the peer ended it with, if it did: of its DISCONNECT, or of the CONNACK that refuses the connection.
+    pub properties: Properties<'a>,
 }
 
-impl Disconnected<'_> {
+impl<'a> Disconnected<'a> {
     pub(crate) const fn new(cause: DisconnectCause) -> Self {
-        Self { cause, packet: None }
+        Self { cause, properties: Properties::EMPTY }
+    }
+
+    /// The servers that the peer says should be used instead, for now ([`UseAnotherServer`](ReasonCode::UseAnotherServer)) or from now on
+    /// ([`ServerMoved`](ReasonCode::ServerMoved)). It may give that reason and name none, too (5.0 section 4.11).
+    ///
+    /// ```
+    /// use mqtt_proto::ReasonCode;
+    /// use mqtt_session::{Client, ConnectOptions, DisconnectCause, Event, Instant};
+    ///
+    /// let mut client = Client::new(ConnectOptions::new("c"));
+    /// client.connect(Instant::ZERO)?;
+    /// let mut connack = &b"\x20\x0F\0\x9C\x0C\x1C\0\x09host:1884"[..];
+    /// let Some(Event::Disconnected(end)) = client.handle_input(Instant::ZERO, &mut connack) else { panic!() };
+    /// assert_eq!(end.cause, DisconnectCause::Refused(ReasonCode::UseAnotherServer));
+    /// let server = end.server_references().next().unwrap();
+    /// assert_eq!((server.host, server.port), ("host", Some(1884)));
+    /// # Ok::<(), mqtt_session::ConnectError>(())
+    /// ```
+    #[must_use]
+    pub fn server_references(&self) -> ServerReferences<'a> {
+        ServerReferences::new(self.properties.server_reference().map_or("", |list| list.as_str()))
     }
 }
 

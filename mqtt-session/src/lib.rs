@@ -133,6 +133,7 @@ mod event;
 mod message;
 mod options;
 mod parts;
+mod redirect;
 mod saved;
 mod server;
 mod time;
@@ -148,6 +149,7 @@ pub use event::{DisconnectCause, Disconnected, Event, Outcome, PublishId, Publis
 pub use message::{AckToken, Message, Received};
 pub use options::{Acknowledge, Agreed, Authentication, ConnectOptions, Limits, ServerOptions, WillOptions};
 pub use parts::outbound::Outgoing;
+pub use redirect::{ServerReference, ServerReferences};
 pub use saved::SessionState;
 pub use server::{Accept, Server};
 pub use time::Instant;

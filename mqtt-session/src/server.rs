@@ -4,8 +4,8 @@ use core::fmt;
 use core::num::{NonZeroU16, NonZeroU32};
 
 use mqtt_proto::{
-    Auth, Cause, Codec, ConnAck, Connect, DecodeError, Disconnect, Frame, Packet, PacketId, PacketType, Properties,
-    PropertiesBuf, Property, ReasonCode, SubAck, Text, TransmitBuf, UnsubAck, Version,
+    Auth, Cause, Codec, ConnAck, Connect, DecodeError, Disconnect, EncodeError, Frame, Packet, PacketId, PacketType,
+    Properties, PropertiesBuf, Property, ReasonCode, SubAck, Text, TransmitBuf, UnsubAck, Version,
 };
 
 use crate::connection::{Announced, Connection, Fit, Handled, Phase, TOO_LARGE, Transmit};
@@ -486,14 +486,54 @@ impl Server {
         Ok(properties)
     }
 
-    /// Refuses the client, also in the middle of an authentication: CONNACK with `reason_code`, where its version has a code for that, then close.
-    pub fn refuse(&mut self, _: Instant, reason_code: ReasonCode) {
+    /// Refuses the client, also in the middle of an authentication: CONNACK with `reason_code` and 5.0 properties, where its version has a code for that, then close. What
+    /// its version has no place for is left out.
+    ///
+    /// ```
+    /// use mqtt_proto::{PropertiesBuf, Property, ReasonCode, Text};
+    /// use mqtt_session::{Event, Instant, Server, ServerOptions};
+    ///
+    /// let now = Instant::ZERO;
+    /// let mut server = Server::new(now, ServerOptions::default());
+    /// let mut input = &b"\x10\x0E\0\x04MQTT\x05\x02\0\x3C\0\0\x01a"[..];
+    /// assert!(matches!(server.handle_input(now, &mut input), Some(Event::ConnectRequested(_))));
+    ///
+    /// let mut properties = PropertiesBuf::new();
+    /// properties.push(Property::ServerReference(Text::new("b.example.org")?))?;
+    /// server.refuse(now, ReasonCode::UseAnotherServer, properties.as_properties())?;
+    /// assert!(matches!(server.poll_event(), Some(Event::Disconnected(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// No client has asked, or this is no refusal.
+    pub fn refuse(
+        &mut self,
+        _: Instant,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), AnswerError> {
         // v5[MQTT-4.12.0-1] v5[MQTT-4.12.0-4]
-        if matches!(self.connection.link.phase, Phase::DueConnAck | Phase::AwaitAuth) {
-            self.send_refusal(reason_code);
-            let event = self.connection.fail(DisconnectCause::Refused(reason_code));
-            self.connection.push_event(event);
+        if !matches!(self.connection.link.phase, Phase::DueConnAck | Phase::AwaitAuth) {
+            return Err(AnswerError::NothingAsked);
         }
+        if !reason_code.is_failure() {
+            return Err(AnswerError::Invalid(Cause::ReasonCode.into()));
+        }
+        let properties = if self.version().has_properties() { properties } else { Properties::EMPTY };
+        let refusal = ConnAck { properties, ..ConnAck::new(reason_code) };
+        let mut sent = self.connection.answer_explained(Packet::ConnAck(refusal));
+        if sent == Err(TOO_LARGE) {
+            sent = self.connection.try_answer(&Packet::ConnAck(ConnAck::new(reason_code)));
+        }
+        // Where there is no CONNACK for it, it is only closed: v3[MQTT-3.2.2-6] v5[MQTT-3.1.2-24]
+        if !matches!(sent, Err(TOO_LARGE | EncodeError::NotInVersion { .. })) {
+            sent?;
+        }
+        let event = self.connection.fail(DisconnectCause::Refused(reason_code));
+        self.connection.push_event(event);
+        Ok(())
     }
 
     fn refuse_with<'b>(&mut self, reason_code: ReasonCode, cause: DisconnectCause) -> Handled<'b> {

@@ -84,7 +84,7 @@ fn both_ends_talk_until_the_server_accepts() {
 fn a_server_may_refuse_at_any_step() {
     let refused = vec!["Refused(BadAuthenticationMethod)".to_owned()];
     for mut talk in [asking(), asked()] {
-        talk.server.refuse(talk.now, ReasonCode::BadAuthenticationMethod);
+        talk.server.refuse(talk.now, ReasonCode::BadAuthenticationMethod, NONE).unwrap();
         assert_eq!(talk.server_speaks(), (vec!["ConnAck 8C".into(), "closed".into()], refused.clone()));
         assert_eq!(talk.server_gets(&[]), refused);
     }
@@ -92,7 +92,7 @@ fn a_server_may_refuse_at_any_step() {
     let mut talk = asked();
     talk.client.authenticate(talk.now, None, NONE).unwrap();
     talk.client_speaks();
-    talk.server.refuse(talk.now, ReasonCode::NotAuthorized);
+    talk.server.refuse(talk.now, ReasonCode::NotAuthorized, NONE).unwrap();
     assert_eq!(talk.server_speaks().1, ["Refused(NotAuthorized)"]);
 }
 

@@ -30,7 +30,8 @@ impl Broker {
         if let Err(reason_code) = admitted
             && let Some(connection) = self.connections.get_mut(id)
         {
-            connection.server.refuse(now, reason_code);
+            let refused = connection.server.refuse(now, reason_code, Properties::EMPTY);
+            debug_assert!(refused.is_ok(), "it asked: {refused:?}");
         }
     }
 

@@ -238,12 +238,10 @@ impl Connection {
     ) -> Result<(), EncodeError> {
         let codec = self.link.codec;
         if codec.role == Role::Client || codec.version.server_may_disconnect() {
-            let mut packet = Disconnect { reason_code, properties };
-            let mut sent = self.try_answer(&Packet::Disconnect(packet));
+            // v5[MQTT-3.14.2-3] v5[MQTT-3.14.2-4]
+            let mut sent = self.answer_explained(Packet::Disconnect(Disconnect { reason_code, properties }));
             if sent == Err(TOO_LARGE) {
-                // v5[MQTT-3.14.2-3] v5[MQTT-3.14.2-4]
-                packet.properties = Properties::EMPTY;
-                sent = self.try_answer(&Packet::Disconnect(packet));
+                sent = self.try_answer(&Packet::Disconnect(Disconnect::new(reason_code)));
             }
             // One that still does not fit is left out: v5[MQTT-3.1.2-24]
             if sent != Err(TOO_LARGE) {

@@ -1,6 +1,6 @@
 //! What a packet from the peer does.
 
-use mqtt_proto::{Ack, Frame, Packet, PacketId, Publish, QoS, ReasonCode};
+use mqtt_proto::{Ack, Frame, Packet, PacketId, Properties, Publish, QoS, ReasonCode};
 
 use super::{Connection, Phase};
 use crate::event::{DisconnectCause, Disconnected};
@@ -65,9 +65,7 @@ impl Connection {
             }
             Packet::PubComp(ack) => Ok(self.handle_pubcomp(ack.packet_id)),
             Packet::Disconnect(packet) => {
-                let cause = DisconnectCause::Peer(packet.reason_code);
-                self.link.phase = Phase::Closing;
-                Ok(Some(Event::Disconnected(Disconnected { cause, packet: Some(packet) })))
+                Ok(Some(self.ended(DisconnectCause::Peer(packet.reason_code), packet.properties)))
             }
             Packet::Auth(auth) => self.handle_auth(now, auth),
             Packet::Connect(_) | Packet::OpaqueConnect(_) => Err(DisconnectCause::Violation(Violation::SecondConnect)),
@@ -83,6 +81,12 @@ impl Connection {
                 Ok(None)
             }
         }
+    }
+
+    /// The peer has ended the connection, and says more about it.
+    pub(crate) fn ended<'b>(&mut self, cause: DisconnectCause, properties: Properties<'b>) -> Event<'b> {
+        self.link.phase = Phase::Closing;
+        Event::Disconnected(Disconnected { cause, properties })
     }
 
     fn handle_publish<'b>(&mut self, publish: Publish<'b>, bytes: usize) -> Handled<'b> {
