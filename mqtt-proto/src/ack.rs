@@ -35,35 +35,37 @@ impl Ack<'_> {
     pub const fn new(packet_id: PacketId) -> Self {
         Self { packet_id, reason_code: ReasonCode::Success, properties: Properties::EMPTY }
     }
+}
 
-    /// The reason code must be one that `sender` may use in this kind of acknowledgement.
-    #[inline(always)]
-    pub(crate) fn check_reason(&self, packet_type: PacketType, sender: Role) -> Result<(), Cause> {
-        // v5[MQTT-3.4.2-1] v5[MQTT-3.5.2-1] v5[MQTT-3.6.2-1] v5[MQTT-3.7.2-1]
-        let place = match packet_type {
-            PacketType::PubAck | PacketType::PubRec => ReasonPlace::PubAck,
-            _ => ReasonPlace::PubRel,
-        };
-        let fine = self.reason_code == ReasonCode::Success || self.reason_code.is_allowed(place, sender);
-        if fine { Ok(()) } else { Err(Cause::ReasonCode) }
-    }
+/// The reason code must be one that `sender` may use in this kind of acknowledgement.
+#[inline(always)]
+pub(crate) fn check_reason(reason_code: ReasonCode, packet_type: PacketType, sender: Role) -> Result<(), Cause> {
+    // v5[MQTT-3.4.2-1] v5[MQTT-3.5.2-1] v5[MQTT-3.6.2-1] v5[MQTT-3.7.2-1]
+    let place = match packet_type {
+        PacketType::PubAck | PacketType::PubRec => ReasonPlace::PubAck,
+        _ => ReasonPlace::PubRel,
+    };
+    let fine = reason_code == ReasonCode::Success || reason_code.is_allowed(place, sender);
+    if fine { Ok(()) } else { Err(Cause::ReasonCode) }
 }
 
 impl<'a> Body<'a> for Ack<'a> {
     #[inline(always)]
     fn read(reader: &mut Reader<'a>, frame: &Frame<'a>, codec: &Codec) -> Result<Self, DecodeError> {
-        let mut ack = Self::new(reader.packet_id()?);
+        let packet_id = reader.packet_id()?;
         // The short forms: an absent code is Success, an absent length means no properties.
         if !codec.version.acks_carry_reason() || reader.is_empty() {
-            return Ok(ack);
+            return Ok(Self::new(packet_id));
         }
         let start = *reader;
-        ack.reason_code = ReasonCode::from_u8(reader.u8()?).ok_or_else(|| start.error(Cause::ReasonCode))?;
-        ack.check_reason(frame.packet_type(), codec.role.peer()).map_err(|cause| start.error(cause))?;
-        if !reader.is_empty() {
-            ack.properties = Properties::read(reader, codec.version, PropertyPlace::Ack, codec.role.peer())?;
-        }
-        Ok(ack)
+        let reason_code = ReasonCode::from_u8(reader.u8()?).ok_or_else(|| start.error(Cause::ReasonCode))?;
+        check_reason(reason_code, frame.packet_type(), codec.role.peer()).map_err(|cause| start.error(cause))?;
+        let properties = if reader.is_empty() {
+            Properties::EMPTY
+        } else {
+            Properties::read(reader, codec.version, PropertyPlace::Ack, codec.role.peer())?
+        };
+        Ok(Self { packet_id, reason_code, properties })
     }
 
     #[inline(always)]

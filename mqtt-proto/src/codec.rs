@@ -1,5 +1,6 @@
 //! Packets to bytes and back, for one version and one end.
 
+use crate::ack::check_reason;
 use crate::error::{Cause, DecodeError, EncodeError};
 use crate::header::PacketType;
 use crate::packet::Body;
@@ -106,29 +107,24 @@ impl Codec {
             return Err(DecodeError::new(Cause::ReservedFlags, 0));
         }
         match packet_type {
-            PacketType::Publish => self.body(frame).map(Packet::Publish),
-            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
-                let ack = self.body(frame)?;
-                Ok(match packet_type {
-                    PacketType::PubAck => Packet::PubAck(ack),
-                    PacketType::PubRec => Packet::PubRec(ack),
-                    PacketType::PubRel => Packet::PubRel(ack),
-                    _ => Packet::PubComp(ack),
-                })
-            }
             PacketType::Connect => match self.opaque_connect(frame) {
                 Some(connect) => Ok(Packet::OpaqueConnect(connect)),
-                None => self.body(frame).map(Packet::Connect),
+                None => self.packet(frame, Packet::Connect),
             },
-            PacketType::ConnAck => self.body(frame).map(Packet::ConnAck),
-            PacketType::Subscribe => self.body(frame).map(Packet::Subscribe),
-            PacketType::SubAck => self.body(frame).map(Packet::SubAck),
-            PacketType::Unsubscribe => self.body(frame).map(Packet::Unsubscribe),
-            PacketType::UnsubAck => self.body(frame).map(Packet::UnsubAck),
-            PacketType::Disconnect => self.body(frame).map(Packet::Disconnect),
-            PacketType::Auth => self.body(frame).map(Packet::Auth),
-            PacketType::PingReq => self.body(frame).map(|()| Packet::PingReq),
-            PacketType::PingResp => self.body(frame).map(|()| Packet::PingResp),
+            PacketType::ConnAck => self.packet(frame, Packet::ConnAck),
+            PacketType::Publish => self.packet(frame, Packet::Publish),
+            PacketType::PubAck => self.packet(frame, Packet::PubAck),
+            PacketType::PubRec => self.packet(frame, Packet::PubRec),
+            PacketType::PubRel => self.packet(frame, Packet::PubRel),
+            PacketType::PubComp => self.packet(frame, Packet::PubComp),
+            PacketType::Subscribe => self.packet(frame, Packet::Subscribe),
+            PacketType::SubAck => self.packet(frame, Packet::SubAck),
+            PacketType::Unsubscribe => self.packet(frame, Packet::Unsubscribe),
+            PacketType::UnsubAck => self.packet(frame, Packet::UnsubAck),
+            PacketType::PingReq => self.packet(frame, |()| Packet::PingReq),
+            PacketType::PingResp => self.packet(frame, |()| Packet::PingResp),
+            PacketType::Disconnect => self.packet(frame, Packet::Disconnect),
+            PacketType::Auth => self.packet(frame, Packet::Auth),
             PacketType::Reserved => self.decode_unsent(frame),
         }
     }
@@ -137,7 +133,7 @@ impl Codec {
     #[cold]
     fn decode_unsent<'a>(&self, frame: &Frame<'a>) -> Result<Packet<'a>, DecodeError> {
         if frame.packet_type().is_reserved(self.version) {
-            self.body(frame).map(Packet::Opaque)
+            self.packet(frame, Packet::Opaque)
         } else {
             Err(DecodeError::new(Cause::WrongDirection, 0))
         }
@@ -146,6 +142,17 @@ impl Codec {
     /// A CONNECT that does not show its fields. What is none is judged as one that does.
     fn opaque_connect<'a>(&self, frame: &Frame<'a>) -> Option<OpaqueConnect<'a>> {
         if self.dialect.protocols.is_empty() { None } else { self.body(frame).ok() }
+    }
+
+    /// Reads one kind of packet. Each kind has a function of its own, which writes its fields straight to where the packet is wanted; in one
+    /// function for all they would gather in a place that fits any, and be moved from there.
+    #[inline(never)]
+    fn packet<'a, B: Body<'a>>(
+        &self,
+        frame: &Frame<'a>,
+        wrap: impl FnOnce(B) -> Packet<'a>,
+    ) -> Result<Packet<'a>, DecodeError> {
+        self.body(frame).map(wrap)
     }
 
     #[inline(always)]
@@ -190,7 +197,7 @@ impl Codec {
         match packet {
             Packet::Publish(body) => self.put(packet_type.first_byte(body.flags()), body, out),
             Packet::PubAck(body) | Packet::PubRec(body) | Packet::PubRel(body) | Packet::PubComp(body) => {
-                body.check_reason(packet_type, self.role)?;
+                check_reason(body.reason_code, packet_type, self.role)?;
                 self.put(first, body, out)
             }
             Packet::Connect(body) => self.put(first, body, out),

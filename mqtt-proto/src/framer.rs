@@ -37,7 +37,7 @@ impl<'a> Frame<'a> {
     /// # Errors
     ///
     /// A fixed header that can't be right, or a packet of more than `packet_bytes_max` bytes; both as soon as the header is there.
-    #[inline]
+    #[inline(always)]
     pub fn split(input: &mut &'a [u8], packet_bytes_max: u32) -> Result<Option<Self>, DecodeError> {
         Self::split_in(&Dialect::STANDARD, input, packet_bytes_max)
     }
@@ -68,7 +68,7 @@ impl<'a> Frame<'a> {
         Ok(Some(header))
     }
 
-    #[inline]
+    #[inline(always)]
     fn cut(input: &mut &'a [u8], header: FixedHeader) -> Option<Self> {
         let (bytes, rest) = input.split_at_checked(header.packet_len())?;
         *input = rest;
@@ -185,7 +185,7 @@ impl Framer {
     /// # Errors
     ///
     /// Those of [`Frame::split`]. The stream can't be read any further then.
-    #[inline]
+    #[inline(always)]
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Frame<'a>>, DecodeError> {
         if input.len() < self.expected as usize {
             return Ok(None);

@@ -161,7 +161,7 @@ pub(crate) struct FixedHeader {
 
 impl FixedHeader {
     /// Reads it from the front. `None`: `input` ends inside it. An error comes with its offset.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(input: &[u8], dialect: &Dialect) -> Result<Option<Self>, (Cause, usize)> {
         let Some((&first, rest)) = input.split_first() else {
             return Ok(None);
@@ -170,17 +170,26 @@ impl FixedHeader {
         if packet_type == PacketType::Reserved && !dialect.reserved_packet_types {
             return Err((Cause::ReservedPacketType, 0));
         }
-        let length = varint::read(rest).or_else(|cause| match cause {
-            Cause::VarintNotShortest if dialect.allows(Leniency::PaddedRemainingLength) => varint::read_padded(rest),
-            _ => Err(cause),
-        });
-        let length = length.map_err(|cause| (cause, 1))?;
+        let length = match varint::read(rest) {
+            Ok(length) => length,
+            Err(cause) => Self::read_padded(rest, cause, dialect)?,
+        };
         Ok(length.map(|(remaining, length)| Self {
             packet_type,
             flags: first & 0x0F,
             len: length.saturating_add(1),
             remaining: remaining as usize,
         }))
+    }
+
+    /// The Remaining Length that is refused because of `cause`, unless the dialect takes it. An error comes with its offset.
+    #[cold]
+    fn read_padded(rest: &[u8], cause: Cause, dialect: &Dialect) -> Result<Option<(u32, usize)>, (Cause, usize)> {
+        if cause == Cause::VarintNotShortest && dialect.allows(Leniency::PaddedRemainingLength) {
+            varint::read_padded(rest).map_err(|cause| (cause, 1))
+        } else {
+            Err((cause, 1))
+        }
     }
 
     pub(crate) const fn packet_len(&self) -> usize {

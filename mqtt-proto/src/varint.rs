@@ -32,11 +32,16 @@ pub(crate) fn write(mut value: u32, out: &mut alloc::vec::Vec<u8>) {
 /// Reads one integer from the front: its value and how many bytes it took. `None` where `input` ends inside it.
 ///
 /// Only the shortest form is taken: v5\[MQTT-1.5.5-1\]. 3.1.1 does not ask for it; no encoder is known to write another.
-#[inline]
+#[inline(always)]
 pub(crate) fn read(input: &[u8]) -> Result<Option<(u32, usize)>, Cause> {
     if let [byte @ ..=0x7F, ..] = input {
         return Ok(Some((u32::from(*byte), 1)));
     }
+    read_long(input)
+}
+
+#[inline(never)]
+fn read_long(input: &[u8]) -> Result<Option<(u32, usize)>, Cause> {
     match read_padded(input)? {
         Some((value, length)) if length > len(value) => Err(Cause::VarintNotShortest),
         read => Ok(read),
