@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use mqtt_proto::{Delivery, Payload, Properties, Publish, PublishBuf, QoS, TopicName, TopicNameBuf};
+use mqtt_proto::{
+    Cause, Delivery, Payload, Properties, PropertiesBuf, Property, Publish, PublishBuf, QoS, TopicName, TopicNameBuf,
+};
 
 /// A message to be published.
 ///
@@ -34,6 +36,39 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn new(topic: TopicName<'a>, payload: impl Into<Payload<'a>>) -> Self {
         Self { topic, qos: QoS::AtMostOnce, retain: false, properties: Properties::EMPTY, payload: payload.into() }
+    }
+
+    /// The same message as a request (5.0 section 4.10): whoever receives it may answer to `response_topic`, and says `correlation_data` to tell which
+    /// request is meant. Subscribe to that topic before you publish; [`Received::reply`] is the other half.
+    ///
+    /// Both are put into `properties`, behind what is there already and what the message has.
+    ///
+    /// ```
+    /// use mqtt_proto::{PropertiesBuf, TopicName};
+    /// use mqtt_session::Message;
+    ///
+    /// let mut properties = PropertiesBuf::new();
+    /// let request = Message::new(TopicName::new("clock/get")?, "")
+    ///     .request(TopicName::new("answers/7")?, Some(b"1"), &mut properties)?;
+    /// assert_eq!(request.properties.response_topic().unwrap(), "answers/7");
+    /// # Ok::<(), mqtt_proto::Cause>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A property stands there already that may stand once, or the correlation data is longer than 65,535 bytes.
+    pub fn request(
+        self,
+        response_topic: TopicName<'_>,
+        correlation_data: Option<&[u8]>,
+        properties: &'a mut PropertiesBuf,
+    ) -> Result<Self, Cause> {
+        properties.extend_if(self.properties, |_| true)?;
+        properties.push(Property::ResponseTopic(response_topic))?;
+        if let Some(data) = correlation_data {
+            properties.push(Property::CorrelationData(data))?;
+        }
+        Ok(Self { properties: properties.as_properties(), ..self })
     }
 
     /// The packet that delivers it.
@@ -124,6 +159,48 @@ impl<'a> Received<'a> {
     #[must_use]
     pub const fn properties(&self) -> Properties<'a> {
         self.publish.properties
+    }
+
+    /// The answer to a request (5.0 section 4.10), at QoS 0: it goes to the response topic and says the correlation data again, and it is no request itself. `None`: this
+    /// is not a request.
+    ///
+    /// The correlation data is put into `properties`. What is there already goes along, except another of it and a response topic.
+    ///
+    /// ```
+    /// use mqtt_proto::{PropertiesBuf, TransmitBuf};
+    /// use mqtt_session::{Client, ConnectOptions, Event, Instant};
+    ///
+    /// # let mut client = Client::new(ConnectOptions::new("clock"));
+    /// # client.connect(Instant::ZERO)?;
+    /// # client.handle_input(Instant::ZERO, &mut &[0x20, 3, 0, 0, 0][..]);
+    /// let now = Instant::ZERO;
+    /// let mut input = &b"\x30\x12\0\x05clock\x0A\x08\0\x03a/7\x09\0\x011"[..];
+    /// if let Some(Event::Received(request)) = client.handle_input(now, &mut input) {
+    ///     let mut properties = PropertiesBuf::new();
+    ///     if let Some(reply) = request.reply("12:00", &mut properties) {
+    ///         assert_eq!(reply.topic, "a/7");
+    ///         assert_eq!(reply.properties.correlation_data(), Some(&b"1"[..]));
+    ///         client.publish(now, &reply)?;
+    ///     }
+    /// }
+    /// # assert_eq!(client.poll_transmit(now, &mut TransmitBuf::new()), mqtt_session::Transmit::Ready);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn reply<'m>(&self, payload: impl Into<Payload<'m>>, properties: &'m mut PropertiesBuf) -> Option<Message<'m>>
+    where
+        'a: 'm,
+    {
+        let topic = self.properties().response_topic()?;
+        let is_requests =
+            |property: &Property<'_>| matches!(property, Property::ResponseTopic(_) | Property::CorrelationData(_));
+        let mut all = PropertiesBuf::new();
+        let taken = all.extend_if(properties.as_properties(), |property| !is_requests(&property)).and_then(|()| {
+            self.properties().correlation_data().map_or(Ok(()), |data| all.push(Property::CorrelationData(data)))
+        });
+        debug_assert!(taken.is_ok(), "each stood in a packet or a buffer before: {taken:?}");
+        *properties = all;
+        Some(Message { properties: properties.as_properties(), ..Message::new(topic, payload) })
     }
 
     /// What to acknowledge it with, where that is left to the host: QoS 1 and 2 with [`Acknowledge::Manually`](crate::Acknowledge::Manually).
