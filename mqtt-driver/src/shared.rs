@@ -193,7 +193,7 @@ impl State {
     /// An application has taken a message.
     pub(crate) fn acknowledge(&mut self, token: AckToken) {
         // A token of an earlier connection acknowledges nothing; the message comes again if the server still has it.
-        if self.machine.acknowledge(self.now, token, ReasonCode::Success).is_ok() {
+        if self.machine.acknowledge(self.now, token, ReasonCode::Success, Properties::EMPTY).is_ok() {
             self.nudge();
         }
     }

@@ -8,13 +8,13 @@ use mqtt_proto::{
     ReasonCode, Subscribe, Subscription, Text, TopicFilter, TopicName, TransmitBuf, Unsubscribe, Will,
 };
 
-use crate::connection::{Announced, Connection, Fit, Handled, Phase, Transmit};
+use crate::connection::{Announced, Connection, Fit, Handled, Phase, Transmit, explains};
 use crate::event::DisconnectCause;
 use crate::parts::alias::InboundAliases;
 use crate::parts::requests::Question;
 use crate::{
-    AckToken, Agreed, AnswerError, ConnectError, ConnectOptions, Event, Instant, Message, PublishError, Published,
-    RequestError, RequestId, SessionState, StaleAck, Violation,
+    AckError, AckToken, Agreed, AnswerError, ConnectError, ConnectOptions, Event, Instant, Message, PublishError,
+    Published, RequestError, RequestId, SessionState, Violation,
 };
 
 /// A client: one session, and one connection after another.
@@ -127,7 +127,11 @@ impl Client {
         link.aliases = InboundAliases::new(self.options.topic_alias_maximum);
         link.method = properties.as_properties().authentication_method().map(|method| method.as_str().into());
         if self.options.version.has_receive_maximum() {
-            link.announced = Announced { receive_maximum: self.options.receive_maximum.max(1), ..link.announced };
+            link.announced = Announced {
+                receive_maximum: self.options.receive_maximum.max(1),
+                problem_information: properties.as_properties().request_problem_information().unwrap_or(true),
+                ..link.announced
+            };
         }
         self.connection.send(&mut hello);
         Ok(())
@@ -196,6 +200,10 @@ impl Client {
 
     fn handle_packet<'b>(&mut self, now: Instant, packet: Packet<'b>, bytes: usize) -> Handled<'b> {
         let connection = &mut self.connection;
+        // v5[MQTT-3.1.2-29]
+        if !connection.link.announced.problem_information && is_to_be_terse(&packet) && explains(packet) {
+            return Err(DisconnectCause::Violation(Violation::UnwantedExplanation));
+        }
         if !connection.is_open() {
             return match packet {
                 Packet::ConnAck(connack) => self.handle_connack(now, connack),
@@ -368,13 +376,20 @@ impl Client {
         Ok(id)
     }
 
-    /// Says that a message has been taken, or why not (5.0; older versions can't say). Acknowledgements go out in the order in which the messages came.
+    /// Says that a message has been taken, or why not, and explains it (5.0; older versions have no place for that). Acknowledgements go out in the order in which
+    /// the messages came.
     ///
     /// # Errors
     ///
-    /// The connection that brought the message has ended, so that it will come again, or it was acknowledged before.
-    pub fn acknowledge(&mut self, _: Instant, token: AckToken, reason_code: ReasonCode) -> Result<(), StaleAck> {
-        self.connection.take(token, reason_code)
+    /// The connection that brought the message has ended, so that it will come again, or it was acknowledged before, or these are no reason and properties for it.
+    pub fn acknowledge(
+        &mut self,
+        _: Instant,
+        token: AckToken,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), AckError> {
+        self.connection.take(token, reason_code, properties)
     }
 
     /// Answers an [`Event::Auth`] with reason code 0x18: AUTH with `data` and further properties (5.0 section 4.12). The method is that of
@@ -471,6 +486,11 @@ fn codec(options: &ConnectOptions) -> Codec {
     let mut codec = Codec::client(options.version);
     codec.packet_bytes_max = options.packet_bytes_max;
     codec
+}
+
+/// A client may ask for no reason strings and user properties in it.
+const fn is_to_be_terse(packet: &Packet<'_>) -> bool {
+    !matches!(packet, Packet::Publish(_) | Packet::ConnAck(_) | Packet::Disconnect(_))
 }
 
 fn answered(id: Option<RequestId>) -> Result<RequestId, DisconnectCause> {

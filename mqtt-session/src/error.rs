@@ -81,6 +81,8 @@ violations! {
     AuthenticationRounds => QuotaExceeded, "v5 4.12", "too many rounds of authentication";
     /// The client sends something else than AUTH or DISCONNECT while it is being authenticated.
     DuringAuthentication => ProtocolError, "v5[MQTT-3.1.2-30]", "neither auth nor disconnect during authentication";
+    /// A reason string or user property in a packet of the server, although the client asked for none.
+    UnwantedExplanation => ProtocolError, "v5[MQTT-3.1.2-29]", "an explanation that was not asked for";
     /// The server accepts although it has asked for more.
     EarlyConnAck => ProtocolError, "v5 4.12", "connack while the server awaits auth";
 }
@@ -180,11 +182,17 @@ pub enum RequestError {
     Invalid(#[from] EncodeError),
 }
 
-/// An acknowledgement that nobody waits for: its connection has ended, or it has been given already.
+/// Why a message is not acknowledged. Nothing has been sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stale acknowledgement: the connection has ended since, or it was acknowledged before")]
-#[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
-pub struct StaleAck;
+#[non_exhaustive]
+pub enum AckError {
+    /// Nobody waits for it: its connection has ended, or it has been given already.
+    #[error("stale acknowledgement: the connection has ended since, or it was acknowledged before")]
+    Stale,
+    /// The reason code or the properties are none of an acknowledgement.
+    #[error("invalid acknowledgement: {0}")]
+    Invalid(#[from] EncodeError),
+}
 
 /// A server's answer that does not fit what the client asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -144,7 +144,7 @@ pub use broker::{
 };
 pub use client::Client;
 pub use connection::Transmit;
-pub use error::{AnswerError, ConnectError, PublishError, RequestError, StaleAck, Violation};
+pub use error::{AckError, AnswerError, ConnectError, PublishError, RequestError, Violation};
 pub use event::{DisconnectCause, Disconnected, Event, Outcome, PublishId, Published, RequestId};
 pub use message::{AckToken, Message, Received};
 pub use options::{Acknowledge, Agreed, Authentication, ConnectOptions, Limits, ServerOptions, WillOptions};

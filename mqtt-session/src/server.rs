@@ -8,13 +8,13 @@ use mqtt_proto::{
     Properties, PropertiesBuf, Property, ReasonCode, SubAck, Text, TransmitBuf, UnsubAck, Version,
 };
 
-use crate::connection::{Announced, Connection, Fit, Handled, Phase, TOO_LARGE, Transmit};
+use crate::connection::{Announced, Connection, Fit, Handled, Phase, TOO_LARGE, Transmit, only_explains};
 use crate::event::DisconnectCause;
 use crate::parts::alias::InboundAliases;
 use crate::parts::outbound::Outgoing;
 use crate::{
-    AckToken, Agreed, AnswerError, Event, Instant, Message, PublishError, Published, ServerOptions, SessionState,
-    StaleAck, Violation,
+    AckError, AckToken, Agreed, AnswerError, Event, Instant, Message, PublishError, Published, ServerOptions,
+    SessionState, Violation,
 };
 
 /// One connection of a server, from CONNECT to the end. It knows the rules between two ends; who may do what, and who gets which message, is the broker's business.
@@ -317,6 +317,7 @@ impl Server {
             receive_maximum: if version.has_receive_maximum() { self.options.receive_maximum.max(1) } else { u16::MAX },
             maximum_qos: self.options.maximum_qos,
             retain_available: self.options.retain_available,
+            ..link.announced
         };
         self.connection.session = session;
         self.connection.open(now);
@@ -412,9 +413,7 @@ impl Server {
 
     /// The properties of CONNACK, without those that a client with little room can do without: v5\[MQTT-3.2.2-19\] v5\[MQTT-3.2.2-20\].
     fn connack(&self, answer: &Accept<'_>) -> Result<PropertiesBuf, AnswerError> {
-        let needed =
-            |property: Property<'_>| !matches!(property, Property::ReasonString(_) | Property::UserProperty(_));
-        for wanted in [|_: Property<'_>| true, needed] {
+        for wanted in [|_: Property<'_>| true, |property: Property<'_>| !only_explains(property)] {
             let mut given = PropertiesBuf::new();
             given.extend_if(answer.properties, wanted).map_err(|cause| AnswerError::Invalid(cause.into()))?;
             let properties = self.connack_properties(answer, given)?;
@@ -624,12 +623,8 @@ impl Server {
         properties: Properties<'_>,
     ) -> Result<(), AnswerError> {
         let version = self.version();
-        let properties = self.if_wanted(properties);
         let reason_codes: alloc::vec::Vec<_> = reason_codes.iter().map(|code| code.for_suback(version)).collect();
-        let suback = SubAck { packet_id, properties, reason_codes: reason_codes[..].into() };
-        // v5[MQTT-3.9.2-1] v5[MQTT-3.9.2-2]
-        let short = SubAck { properties: Properties::EMPTY, ..suback };
-        self.answer(&Packet::SubAck(suback), &Packet::SubAck(short))
+        self.answer(Packet::SubAck(SubAck { packet_id, properties, reason_codes: reason_codes[..].into() }))
     }
 
     /// Answers [`Event::UnsubscribeRequested`], with one code per filter in their order. Before 5.0 no codes are sent.
@@ -645,37 +640,30 @@ impl Server {
         properties: Properties<'_>,
     ) -> Result<(), AnswerError> {
         let reason_codes = if self.version().unsuback_carries_reasons() { reason_codes } else { &[] };
-        let properties = self.if_wanted(properties);
-        let unsuback = UnsubAck { packet_id, properties, reason_codes: reason_codes.into() };
-        // v5[MQTT-3.11.2-1] v5[MQTT-3.11.2-2]
-        let short = UnsubAck { properties: Properties::EMPTY, ..unsuback };
-        self.answer(&Packet::UnsubAck(unsuback), &Packet::UnsubAck(short))
+        self.answer(Packet::UnsubAck(UnsubAck { packet_id, properties, reason_codes: reason_codes.into() }))
     }
 
-    /// Properties of an acknowledgement: v5\[MQTT-3.1.2-29\].
-    const fn if_wanted<'p>(&self, properties: Properties<'p>) -> Properties<'p> {
-        if self.connection.link.problem_information { properties } else { Properties::EMPTY }
-    }
-
-    /// Sends the one, or the other if the client does not take the one.
-    fn answer(&mut self, packet: &Packet<'_>, short: &Packet<'_>) -> Result<(), AnswerError> {
+    fn answer(&mut self, packet: Packet<'_>) -> Result<(), AnswerError> {
         if !self.is_connected() {
             return Err(AnswerError::NothingAsked);
         }
-        let mut sent = self.connection.try_answer(packet);
-        if sent == Err(TOO_LARGE) {
-            sent = self.connection.try_answer(short);
-        }
-        Ok(sent?)
+        Ok(self.connection.answer_explained(packet)?)
     }
 
-    /// Says that a message has been taken, or why not (5.0; older versions can't say). Acknowledgements go out in the order in which the messages came.
+    /// Says that a message has been taken, or why not, and explains it (5.0; older versions have no place for that). Acknowledgements go out in the order in which
+    /// the messages came.
     ///
     /// # Errors
     ///
-    /// The connection that brought the message has ended, or it was acknowledged before.
-    pub fn acknowledge(&mut self, _: Instant, token: AckToken, reason_code: ReasonCode) -> Result<(), StaleAck> {
-        self.connection.take(token, reason_code)
+    /// The connection that brought the message has ended, or it was acknowledged before, or these are no reason and properties for it.
+    pub fn acknowledge(
+        &mut self,
+        _: Instant,
+        token: AckToken,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), AckError> {
+        self.connection.take(token, reason_code, properties)
     }
 
     /// Ends the connection: DISCONNECT (5.0; older versions have none for servers), then close.

@@ -4,8 +4,8 @@ mod support;
 
 use mqtt_proto::{Delivery, PacketId, Properties, QoS, ReasonCode, TopicFilter, Version};
 use mqtt_session::{
-    Acknowledge, ConnectOptions, DisconnectCause, Event, Message, Outcome, PublishError, Published, ServerOptions,
-    StaleAck, Violation,
+    AckError, Acknowledge, ConnectOptions, DisconnectCause, Event, Message, Outcome, PublishError, Published,
+    ServerOptions, Violation,
 };
 use support::{LEVELS, Pair, Said, VERSIONS, message, topic};
 
@@ -90,13 +90,16 @@ fn manual_acknowledgements_go_out_in_the_order_of_the_messages() {
             let Event::Received(message) = event else { panic!() };
             tokens.push(message.token().unwrap());
         }
-        pair.client.acknowledge(pair.now, tokens[1], ReasonCode::Success).unwrap();
+        pair.client.acknowledge(pair.now, tokens[1], ReasonCode::Success, Properties::EMPTY).unwrap();
         pair.drive();
         assert!(pair.trace.is_empty());
-        pair.client.acknowledge(pair.now, tokens[0], ReasonCode::Success).unwrap();
+        pair.client.acknowledge(pair.now, tokens[0], ReasonCode::Success, Properties::EMPTY).unwrap();
         pair.drive();
         assert_eq!(pair.trace, ["C PubAck 1", "C PubAck 2"]);
-        assert_eq!(pair.client.acknowledge(pair.now, tokens[0], ReasonCode::Success), Err(StaleAck));
+        assert_eq!(
+            pair.client.acknowledge(pair.now, tokens[0], ReasonCode::Success, Properties::EMPTY),
+            Err(AckError::Stale)
+        );
     }
 }
 
@@ -114,7 +117,7 @@ fn a_token_of_an_earlier_connection_acknowledges_nothing() {
     pair.cut();
     pair.connect();
     pair.trace.clear();
-    assert_eq!(pair.client.acknowledge(pair.now, token, ReasonCode::Success), Err(StaleAck));
+    assert_eq!(pair.client.acknowledge(pair.now, token, ReasonCode::Success, Properties::EMPTY), Err(AckError::Stale));
     pair.drive();
     assert!(pair.trace.is_empty());
 }

@@ -5,11 +5,15 @@ use mqtt_proto::{EncodeError, Packet, Properties, PropertiesBuf, Property};
 use super::{Connection, TOO_LARGE};
 
 impl Connection {
-    /// Sends an answer. What in it only explains is left out if the peer has said that it does not want that (v5\[MQTT-3.1.2-29\]), or would not take the
-    /// packet with it (v5\[MQTT-3.1.2-24\]), or speaks a version that has no place for it.
+    /// Sends an answer. What in it only explains is left out if the peer does not want that, or would not take a packet of that size, or speaks a version
+    /// that has no place for it.
     pub(crate) fn answer_explained(&mut self, packet: Packet<'_>) -> Result<(), EncodeError> {
+        if !explains(packet) {
+            return self.try_answer(&packet);
+        }
         let is_wanted = match packet {
             Packet::ConnAck(_) | Packet::Disconnect(_) => true,
+            // v5[MQTT-3.1.2-29]
             _ => self.link.problem_information,
         };
         if is_wanted && self.version().has_properties() {
@@ -18,6 +22,8 @@ impl Connection {
                 return sent;
             }
         }
+        // v5[MQTT-3.4.2-2] v5[MQTT-3.4.2-3] v5[MQTT-3.5.2-2] v5[MQTT-3.5.2-3] v5[MQTT-3.9.2-1] v5[MQTT-3.9.2-2] v5[MQTT-3.11.2-1] v5[MQTT-3.11.2-2]
+        // v5[MQTT-3.14.2-3] v5[MQTT-3.14.2-4] v5[MQTT-3.15.2-2] v5[MQTT-3.15.2-3]
         let mut needed = PropertiesBuf::new();
         let mut packet = packet;
         if let Some(properties) = properties_mut(&mut packet) {
@@ -26,6 +32,11 @@ impl Connection {
         }
         self.try_answer(&packet)
     }
+}
+
+/// There is a reason string or a user property in it.
+pub(crate) fn explains(mut packet: Packet<'_>) -> bool {
+    properties_mut(&mut packet).is_some_and(|properties| properties.iter().any(only_explains))
 }
 
 /// It is for people, and nothing goes wrong without it.

@@ -24,6 +24,7 @@ mod explain;
 mod receive;
 mod send;
 
+pub(crate) use explain::{explains, only_explains};
 pub(crate) use receive::Handled;
 pub(crate) use send::{Fit, TOO_LARGE};
 
@@ -90,6 +91,8 @@ pub(crate) struct Announced {
     pub(crate) receive_maximum: u16,
     pub(crate) maximum_qos: QoS,
     pub(crate) retain_available: bool,
+    /// Client: reason strings and user properties are welcome everywhere.
+    pub(crate) problem_information: bool,
 }
 
 /// One end of a connection, and the session behind it.
@@ -136,7 +139,12 @@ impl Link {
             phase,
             codec,
             agreed: Agreed::new(codec.version),
-            announced: Announced { receive_maximum: u16::MAX, maximum_qos: QoS::ExactlyOnce, retain_available: true },
+            announced: Announced {
+                receive_maximum: u16::MAX,
+                maximum_qos: QoS::ExactlyOnce,
+                retain_available: true,
+                problem_information: true,
+            },
             keep_alive: KeepAlive::new(codec.role, 0, now),
             aliases: InboundAliases::default(),
             requests: Requests::default(),

@@ -1,6 +1,6 @@
 //! What a packet from the peer does.
 
-use mqtt_proto::{Ack, Frame, Packet, PacketId, Properties, Publish, QoS, ReasonCode};
+use mqtt_proto::{Ack, Frame, Packet, PacketId, Properties, PropertiesBuf, Publish, QoS, ReasonCode};
 
 use super::{Connection, Phase};
 use crate::event::{DisconnectCause, Disconnected};
@@ -8,7 +8,7 @@ use crate::message::Topic;
 use crate::parts::inbound::Acknowledgement;
 use crate::parts::outbound::Stage;
 use crate::saved::SessionOp;
-use crate::{AckToken, Acknowledge, Event, Instant, Outcome, Received, StaleAck, Violation};
+use crate::{AckError, AckToken, Acknowledge, Event, Instant, Outcome, Received, Violation};
 
 /// What a packet leads to: something to say, or the end.
 pub(crate) type Handled<'b> = Result<Option<Event<'b>>, DisconnectCause>;
@@ -136,7 +136,7 @@ impl Connection {
         let serial = link.inbound.receive(packet_id, qos, bytes);
         let token = match self.acknowledge {
             Acknowledge::AtOnce => {
-                link.inbound.take(serial, ReasonCode::Success);
+                link.inbound.take(serial, ReasonCode::Success, PropertiesBuf::new());
                 self.send_acknowledgements();
                 None
             }
@@ -145,10 +145,23 @@ impl Connection {
         Ok(Some(Event::Received(Received::new(topic, publish, token))))
     }
 
-    pub(crate) fn take(&mut self, token: AckToken, reason_code: ReasonCode) -> Result<(), StaleAck> {
-        if token.generation != self.generation || !self.is_open() || !self.link.inbound.take(token.serial, reason_code)
-        {
-            return Err(StaleAck);
+    pub(crate) fn take(
+        &mut self,
+        token: AckToken,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), AckError> {
+        if token.generation != self.generation || !self.is_open() {
+            return Err(AckError::Stale);
+        }
+        let mut ack = Ack::new(PacketId::MIN);
+        if self.version().acks_carry_reason() {
+            ack = Ack { reason_code, properties, ..ack };
+        }
+        // PUBREC has the same codes and properties. It may have to wait, so this is the time to say that it would be refused.
+        self.measure(&Packet::PubAck(ack))?;
+        if !self.link.inbound.take(token.serial, ack.reason_code, ack.properties.into()) {
+            return Err(AckError::Stale);
         }
         self.send_acknowledgements();
         Ok(())
@@ -156,11 +169,8 @@ impl Connection {
 
     /// v3\[MQTT-4.3.2-2\] v3\[MQTT-4.3.3-2\] v5\[MQTT-4.3.2-4\] v5\[MQTT-4.3.3-8\]
     fn send_acknowledgements(&mut self) {
-        while let Some(Acknowledgement { packet_id, qos, reason_code }) = self.link.inbound.next() {
-            let mut ack = Ack::new(packet_id);
-            if self.version().acks_carry_reason() {
-                ack.reason_code = reason_code;
-            }
+        while let Some(Acknowledgement { packet_id, qos, reason_code, properties }) = self.link.inbound.next() {
+            let ack = Ack { packet_id, reason_code, properties: properties.as_properties() };
             if qos == QoS::ExactlyOnce {
                 if !ack.reason_code.is_failure() {
                     self.session.commit(SessionOp::Receive(packet_id));

@@ -31,7 +31,7 @@ impl Connection {
 
     /// Encodes something that never waits: an acknowledgement, an answer, a ping. A peer that does not take it can't be served.
     pub(crate) fn answer(&mut self, packet: &Packet<'_>) {
-        let result = self.try_answer(packet);
+        let result = self.answer_explained(*packet);
         if result == Err(TOO_LARGE) {
             let event = self.fail(DisconnectCause::Local(ReasonCode::PacketTooLarge));
             self.push_event(event);

@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeSet, VecDeque};
 
-use mqtt_proto::{PacketId, QoS, ReasonCode};
+use mqtt_proto::{PacketId, PropertiesBuf, QoS, ReasonCode};
 
 /// Messages that came in and are not acknowledged, in the order in which they came.
 ///
@@ -32,15 +32,16 @@ struct Owed {
     qos: QoS,
     bytes: usize,
     /// What to answer, once the message has been taken.
-    answer: Option<ReasonCode>,
+    answer: Option<(ReasonCode, PropertiesBuf)>,
 }
 
 /// An acknowledgement that may go out now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Acknowledgement {
     pub(crate) packet_id: PacketId,
     pub(crate) qos: QoS,
     pub(crate) reason_code: ReasonCode,
+    pub(crate) properties: PropertiesBuf,
 }
 
 impl Inbound {
@@ -71,20 +72,20 @@ impl Inbound {
     }
 
     /// The host has taken a message. False: it had been taken before.
-    pub(crate) fn take(&mut self, serial: u64, reason_code: ReasonCode) -> bool {
+    pub(crate) fn take(&mut self, serial: u64, reason_code: ReasonCode, properties: PropertiesBuf) -> bool {
         let index = serial.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         let Some(owed) = index.and_then(|index| self.due_taken.get_mut(index)).filter(|owed| owed.answer.is_none())
         else {
             return false;
         };
-        owed.answer = Some(reason_code);
+        owed.answer = Some((reason_code, properties));
         true
     }
 
     /// The next acknowledgement that may go out: in the order of the messages, so one that is not taken holds back those behind it
     /// (v3\[MQTT-4.6.0-2\] v3\[MQTT-4.6.0-3\] v5\[MQTT-4.6.0-2\] v5\[MQTT-4.6.0-3\]).
     pub(crate) fn next(&mut self) -> Option<Acknowledgement> {
-        let reason_code = self.due_taken.front()?.answer?;
+        let (reason_code, properties) = self.due_taken.front_mut()?.answer.take()?;
         let owed = self.due_taken.pop_front()?;
         self.first = self.first.saturating_add(1);
         self.bytes = self.bytes.saturating_sub(owed.bytes);
@@ -94,7 +95,7 @@ impl Inbound {
                 self.await_release.insert(owed.packet_id);
             }
         }
-        Some(Acknowledgement { packet_id: owed.packet_id, qos: owed.qos, reason_code })
+        Some(Acknowledgement { packet_id: owed.packet_id, qos: owed.qos, reason_code, properties })
     }
 
     /// A QoS 2 message of an earlier connection came again: it counts on this one, too.
@@ -121,9 +122,9 @@ mod tests {
         let mut inbound = Inbound::default();
         let first = inbound.receive(id(9), QoS::AtLeastOnce, 10);
         let second = inbound.receive(id(4), QoS::AtLeastOnce, 10);
-        assert!(inbound.take(second, ReasonCode::Success));
+        assert!(inbound.take(second, ReasonCode::Success, PropertiesBuf::new()));
         assert_eq!(inbound.next(), None);
-        assert!(inbound.take(first, ReasonCode::Success));
+        assert!(inbound.take(first, ReasonCode::Success, PropertiesBuf::new()));
         assert_eq!(inbound.next().unwrap().packet_id, id(9));
         assert_eq!(inbound.next().unwrap().packet_id, id(4));
         assert_eq!((inbound.unacknowledged(), inbound.bytes()), (0, 0));
@@ -133,11 +134,11 @@ mod tests {
     fn a_message_is_taken_once() {
         let mut inbound = Inbound::default();
         let serial = inbound.receive(id(1), QoS::AtLeastOnce, 0);
-        assert!(inbound.take(serial, ReasonCode::Success));
-        assert!(!inbound.take(serial, ReasonCode::Success));
+        assert!(inbound.take(serial, ReasonCode::Success, PropertiesBuf::new()));
+        assert!(!inbound.take(serial, ReasonCode::Success, PropertiesBuf::new()));
         inbound.next();
-        assert!(!inbound.take(serial, ReasonCode::Success));
-        assert!(!inbound.take(serial + 1, ReasonCode::Success));
+        assert!(!inbound.take(serial, ReasonCode::Success, PropertiesBuf::new()));
+        assert!(!inbound.take(serial + 1, ReasonCode::Success, PropertiesBuf::new()));
     }
 
     #[test]
@@ -146,8 +147,8 @@ mod tests {
         let first = inbound.receive(id(1), QoS::ExactlyOnce, 5);
         let second = inbound.receive(id(2), QoS::ExactlyOnce, 5);
         assert!(inbound.is_due(id(1)));
-        inbound.take(first, ReasonCode::Success);
-        inbound.take(second, ReasonCode::QuotaExceeded);
+        inbound.take(first, ReasonCode::Success, PropertiesBuf::new());
+        inbound.take(second, ReasonCode::QuotaExceeded, PropertiesBuf::new());
         assert!(inbound.next().is_some() && inbound.next().is_some());
         assert_eq!(inbound.unacknowledged(), 1);
         inbound.release(id(1));
