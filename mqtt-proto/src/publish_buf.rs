@@ -26,7 +26,7 @@ use crate::{Delivery, Payload, Properties, Publish, QoS, Text, TopicName};
 /// assert_eq!(kept.payload_bytes().as_ptr(), payload.as_ptr());
 /// # Ok::<(), mqtt_proto::Cause>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct PublishBuf {
     /// Topic and properties, and the payload where it is not in `payload`.
     head: Bytes,
@@ -137,6 +137,28 @@ impl PublishBuf {
     }
 }
 
+/// Equal is what says the same, wherever its payload stands.
+impl PartialEq for PublishBuf {
+    fn eq(&self, other: &Self) -> bool {
+        self.qos == other.qos
+            && self.retain == other.retain
+            && self.topic() == other.topic()
+            && self.properties() == other.properties()
+            && self.payload() == other.payload()
+    }
+}
+
+impl Eq for PublishBuf {}
+
+impl core::hash::Hash for PublishBuf {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        (self.qos, self.retain).hash(state);
+        self.topic().hash(state);
+        self.properties().hash(state);
+        self.payload().hash(state);
+    }
+}
+
 impl fmt::Debug for PublishBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PublishBuf")
@@ -165,6 +187,16 @@ mod tests {
             assert_eq!(kept.payload_bytes(), payload);
             assert_eq!(kept.len(), len + 1);
         }
+    }
+
+    #[test]
+    fn a_shared_payload_is_equal_to_a_copied_one() {
+        let topic = TopicName::new("t").unwrap();
+        let payload = vec![7; SHARED_BYTES_MIN];
+        let shared = PublishBuf::new(topic, &Publish::new(topic, &Bytes::from(payload.clone())));
+        let copied = PublishBuf::new(topic, &Publish::new(topic, &payload[..]));
+        assert_eq!(shared, copied);
+        assert_ne!(shared, copied.with_qos(QoS::AtLeastOnce));
     }
 
     #[test]
