@@ -141,7 +141,7 @@ impl<N: Connector, C: Clock> Driver<N, C> {
             if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
                 return Poll::Ready(result.map(Some));
             }
-            timer.poll_deadline(cx, Some(deadline)).map(|()| Ok(None))
+            poll_idle(shared, clock, cx, timer, deadline).map(|()| Ok(None))
         })
         .await
     }
@@ -153,7 +153,7 @@ impl<N: Connector, C: Clock> Driver<N, C> {
             if attend(shared, clock, cx) {
                 return Poll::Ready(());
             }
-            timer.poll_deadline(cx, Some(until))
+            poll_idle(shared, clock, cx, timer, until)
         })
         .await;
     }
@@ -183,6 +183,27 @@ fn attend(shared: &Shared, clock: &impl Clock, cx: &Context<'_>) -> bool {
         state.attend(now, waker);
         state.is_closing()
     })
+}
+
+/// Waits without a connection. Messages that wait, too, may be over before.
+fn poll_idle(
+    shared: &Shared,
+    clock: &impl Clock,
+    cx: &mut Context<'_>,
+    timer: &mut impl Timer,
+    until: Instant,
+) -> Poll<()> {
+    loop {
+        let due = shared.with(|state| state.session_deadline());
+        if timer.poll_deadline(cx, Some(due.map_or(until, |due| due.min(until)))).is_pending() {
+            return Poll::Pending;
+        }
+        let now = clock.now();
+        if now >= until {
+            return Poll::Ready(());
+        }
+        shared.with(|state| state.handle_timeout(now));
+    }
 }
 
 /// How a connection ends.

@@ -224,6 +224,12 @@ pub enum PublishError {
     /// The server lost the session while the message was in flight at QoS 2: it may have arrived, and is not sent again.
     #[error("the server lost the session: the message may or may not have arrived")]
     SessionLost,
+    /// It may have arrived, and is not sent again.
+    #[error("the message may or may not have arrived: {0:?}")]
+    Indeterminate(mqtt_session::Outcome),
+    /// It was accepted, and dropped before it was sent: its time was over, or the queue too full.
+    #[error("the message was dropped unsent: {0:?}")]
+    Dropped(mqtt_session::Outcome),
     /// Its settlement is one that this version does not know.
     #[error("the message was settled in an unknown way")]
     Unknown,

@@ -438,6 +438,10 @@ fn settled(outcome: Outcome) -> Result<ReasonCode, PublishError> {
         Outcome::Rejected(reason_code) => Err(PublishError::Rejected(reason_code)),
         Outcome::TooLarge => Err(PublishError::TooLarge),
         Outcome::SessionLost => Err(PublishError::SessionLost),
+        outcome if outcome.is_indeterminate() => Err(PublishError::Indeterminate(outcome)),
+        Outcome::Expired | Outcome::WaitedTooLong | Outcome::QueueFull | Outcome::Abandoned => {
+            Err(PublishError::Dropped(outcome))
+        }
         _ => Err(PublishError::Unknown),
     }
 }

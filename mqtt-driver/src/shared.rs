@@ -283,6 +283,11 @@ impl State {
         machine.into_iter().chain(streams.into_iter().flatten()).min()
     }
 
+    /// When a message that waits for a connection is over.
+    pub(crate) fn session_deadline(&self) -> Option<Instant> {
+        self.machine.session().poll_timeout()
+    }
+
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.machine.handle_timeout(now);
         self.streams.handle_timeout(now);

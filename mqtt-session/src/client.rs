@@ -216,12 +216,12 @@ impl Client {
             Packet::SubAck(suback) => {
                 let codes = suback.reason_codes.len();
                 let id = answered(connection.link.requests.answer(suback.packet_id, Question::Subscribe, Some(codes)))?;
-                Ok(Some(Event::Subscribed { id, suback }))
+                Ok(id.map(|id| Event::Subscribed { id, suback }))
             }
             Packet::UnsubAck(unsuback) => {
                 let codes = connection.version().unsuback_carries_reasons().then(|| unsuback.reason_codes.len());
                 let id = answered(connection.link.requests.answer(unsuback.packet_id, Question::Unsubscribe, codes))?;
-                Ok(Some(Event::Unsubscribed { id, unsuback }))
+                Ok(id.map(|id| Event::Unsubscribed { id, unsuback }))
             }
             Packet::PingResp => {
                 connection.link.keep_alive.answered();
@@ -313,8 +313,8 @@ impl Client {
     /// # Errors
     ///
     /// The queue is full, or the message is none that this server takes. It has not been accepted then.
-    pub fn publish(&mut self, _: Instant, message: &Message<'_>) -> Result<Published, PublishError> {
-        self.connection.publish(message)
+    pub fn publish(&mut self, now: Instant, message: &Message<'_>) -> Result<Published, PublishError> {
+        self.connection.publish(now, message)
     }
 
     /// Asks for messages. The answer is an [`Event::Subscribed`], or [`Event::RequestLost`] if the connection ends before.
@@ -371,9 +371,29 @@ impl Client {
             return Err(RequestError::TooLarge { bytes, maximum });
         }
         connection.try_answer(&packet)?;
-        let id = RequestId(connection.session.take_number());
+        let id = connection.name_request();
         connection.link.requests.open(packet_id, id, question, filters);
         Ok(id)
+    }
+
+    /// Gives up everything that is not settled: each publish and each request is settled now, for [`poll_event`](Self::poll_event) to say. What has not been sent won't be
+    /// ([`Outcome::Abandoned`](crate::Outcome::Abandoned)); what is in flight may arrive ([`Outcome::AbandonedInFlight`](crate::Outcome::AbandonedInFlight)); of a request, nobody
+    /// knows ([`Event::RequestLost`]). A connection goes on, and its end may be awaited before this, after it, or not at all.
+    ///
+    /// ```
+    /// use mqtt_proto::{QoS, TopicName};
+    /// use mqtt_session::{Client, ConnectOptions, Event, Instant, Message, Outcome, Published};
+    ///
+    /// let now = Instant::ZERO;
+    /// let mut client = Client::new(ConnectOptions::new("thermometer-7"));
+    /// let Published::Pending(id) = client.publish(now, &Message::new(TopicName::new("a/b")?, "20"))? else { panic!() };
+    /// client.abandon(now);
+    /// assert_eq!(client.poll_event(), Some(Event::Published { id, outcome: Outcome::Abandoned }));
+    /// assert_eq!(client.pending(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn abandon(&mut self, _: Instant) {
+        self.connection.abandon();
     }
 
     /// Says that a message has been taken, or why not, and explains it (5.0; older versions have no place for that). Acknowledgements go out in the order in which
@@ -493,7 +513,7 @@ const fn is_to_be_terse(packet: &Packet<'_>) -> bool {
     !matches!(packet, Packet::Publish(_) | Packet::ConnAck(_) | Packet::Disconnect(_))
 }
 
-fn answered(id: Option<RequestId>) -> Result<RequestId, DisconnectCause> {
+fn answered(id: Option<Option<RequestId>>) -> Result<Option<RequestId>, DisconnectCause> {
     id.ok_or(DisconnectCause::Violation(Violation::UnexpectedAnswer))
 }
 

@@ -133,6 +133,12 @@ pub enum PublishError {
         /// What the peer takes.
         maximum: u32,
     },
+    /// Topic aliases are not the caller's: see `Limits::topic_aliases_max`.
+    #[error("topic alias in the properties of a message (option: topic_aliases_max)")]
+    TopicAlias,
+    /// Server: no client has been accepted, or its session has been taken away.
+    #[error("no session")]
+    NoSession,
     /// The server takes no messages at this QoS.
     #[error("qos is above the server's maximum v5[MQTT-3.2.2-11]")]
     QosNotSupported,

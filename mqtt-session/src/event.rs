@@ -145,6 +145,33 @@ impl DisconnectCause {
         }
     }
 
+    /// A message that the other end can't bear may be the cause of it.
+    pub(crate) const fn may_blame(self) -> bool {
+        match self {
+            Self::Local(_)
+            | Self::Refused(_)
+            | Self::KeepAliveTimeout
+            | Self::ConnectTimeout
+            | Self::AuthenticationTimeout => false,
+            Self::Malformed(_) | Self::Violation(_) | Self::TransportClosed => true,
+            Self::Peer(code) => {
+                code.is_failure()
+                    && !matches!(
+                        code,
+                        ReasonCode::ServerBusy
+                            | ReasonCode::ServerShuttingDown
+                            | ReasonCode::KeepAliveTimeout
+                            | ReasonCode::SessionTakenOver
+                            | ReasonCode::AdministrativeAction
+                            | ReasonCode::UseAnotherServer
+                            | ReasonCode::ServerMoved
+                            | ReasonCode::ConnectionRateExceeded
+                            | ReasonCode::MaximumConnectTime
+                    )
+            }
+        }
+    }
+
     /// The client left in good order, so that its will is not to be published: v3\[MQTT-3.14.4-3\] v5\[MQTT-3.14.4-3\].
     #[must_use]
     pub const fn drops_will(self) -> bool {
@@ -182,6 +209,35 @@ pub enum Outcome {
     Rejected(ReasonCode),
     /// It was too large for the peer, and has been dropped unsent: v5\[MQTT-3.1.2-25\].
     TooLarge,
-    /// Nobody knows: the server lost the session while a QoS 2 message was in flight, so that sending it again could deliver it twice.
+    /// Its Message Expiry Interval had passed before it could be sent: v5\[MQTT-3.3.2-5\].
+    Expired,
+    /// It had waited for longer than [`Limits::queued_time_max`](crate::Limits::queued_time_max), and has been dropped unsent.
+    WaitedTooLong,
+    /// There was no room for it, or for a newer one, and it has been dropped unsent: see [`WhenFull`](crate::WhenFull).
+    QueueFull,
+    /// The host gave it up before it was sent.
+    Abandoned,
+    /// Nobody knows: the peer lost the session while the message was in flight. One at QoS 2 is not sent again, since it could arrive twice; one at QoS 1 was to be, and has been
+    /// dropped before it was.
     SessionLost,
+    /// Nobody knows: connection after connection ended after it was sent and before anything was acknowledged. See [`Limits::attempts_max`](crate::Limits::attempts_max).
+    AttemptsExhausted,
+    /// Nobody knows: it was in flight, and on the next connection the peer took no such message any more: it was too large, or its QoS or retain flag not available.
+    NotSentAgain,
+    /// Nobody knows: the host gave it up while it was in flight.
+    AbandonedInFlight,
+}
+
+impl Outcome {
+    /// The peer has it; at QoS 0, it went out.
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Sent | Self::Delivered(_))
+    }
+
+    /// Nobody knows whether the peer has it. If this is false, and [`is_success`](Self::is_success), too, the peer does not have it, or has refused it.
+    #[must_use]
+    pub const fn is_indeterminate(self) -> bool {
+        matches!(self, Self::SessionLost | Self::AttemptsExhausted | Self::NotSentAgain | Self::AbandonedInFlight)
+    }
 }

@@ -219,6 +219,9 @@ impl<'a> Received<'a> {
 /// Stands for the acknowledgement that a message is owed. It binds the connection and the message, so that a late one can't acknowledge another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AckToken {
+    /// Whose session it is.
+    pub(crate) owner: u32,
+    /// Which of its connections.
     pub(crate) generation: u32,
     pub(crate) serial: u64,
 }

@@ -31,6 +31,19 @@ pub struct Limits {
     pub queued_messages_max: usize,
     /// Their bytes; a queue that is empty takes one message of any size. Default: 16 MiB.
     pub queued_bytes_max: usize,
+    /// How long a message may wait to be sent; then it is dropped ([`Outcome::WaitedTooLong`](crate::Outcome::WaitedTooLong)). Its own Message Expiry Interval may end
+    /// it earlier. Default: no limit.
+    pub queued_time_max: Option<Duration>,
+    /// What happens to a message for which there is no room. Default: it is refused.
+    pub when_full: WhenFull,
+    /// Connections that may end on one message at QoS 1 or 2; then it is given up ([`Outcome::AttemptsExhausted`](crate::Outcome::AttemptsExhausted)), so that one which the
+    /// peer can't bear does not hold up the others for ever. A connection counts if the other end closed it, or broke the protocol, after the message was sent and before
+    /// anything was acknowledged; it counts against the first such message only. After two on the same, messages go out one by one until something is acknowledged, so that the right one is found.
+    /// A network that goes silent (keep alive), a goodbye, and what the host ends itself never count. Default: 16; `u32::MAX`: no limit.
+    pub attempts_max: u32,
+    /// Topics of outgoing messages that are replaced by topic aliases, those used last; fewer if the peer takes fewer (Topic Alias Maximum). A message with a new topic gets three
+    /// bytes longer by that, and later ones shorter by the topic. 5.0 only. Default: 0.
+    pub topic_aliases_max: u16,
     /// Encoded output up to which messages are encoded at once; above, they stay queued. Default: 64 KiB.
     pub output_bytes_max: usize,
     /// Bytes of messages that we have not acknowledged yet; a peer that sends more is disconnected. Default: 16 MiB.
@@ -48,11 +61,31 @@ impl Default for Limits {
             in_flight_before_5_max: 20,
             queued_messages_max: 1_000,
             queued_bytes_max: 16 << 20,
+            queued_time_max: None,
+            when_full: WhenFull::default(),
+            attempts_max: 16,
+            topic_aliases_max: 0,
             output_bytes_max: 64 << 10,
             unacknowledged_bytes_max: 16 << 20,
             requests_max: 256,
         }
     }
+}
+
+/// What happens to an outgoing message for which there is no room: [`Limits::queued_messages_max`], [`Limits::queued_bytes_max`].
+///
+/// Messages in flight are never dropped for others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// The verb returns [`PublishError::QueueFull`](crate::PublishError::QueueFull), and nothing has happened.
+    #[default]
+    Refuse,
+    /// It is accepted, and settled at once with [`Outcome::QueueFull`](crate::Outcome::QueueFull).
+    DropNewest,
+    /// Those that have waited longest are settled with [`Outcome::QueueFull`](crate::Outcome::QueueFull) until there is room. If there would be none without any of them, it is
+    /// dropped itself.
+    DropOldest,
 }
 
 /// Who says that a message at QoS 1 or 2 has been taken.

@@ -11,9 +11,8 @@ use mqtt_proto::{
 use crate::connection::{Announced, Connection, Fit, Handled, Phase, TOO_LARGE, Transmit, only_explains};
 use crate::event::DisconnectCause;
 use crate::parts::alias::InboundAliases;
-use crate::parts::outbound::Outgoing;
 use crate::{
-    AckError, AckToken, Agreed, AnswerError, Event, Instant, Message, PublishError, Published, ServerOptions,
+    AckError, AckToken, Agreed, AnswerError, Event, Instant, Message, Outgoing, PublishError, Published, ServerOptions,
     SessionState, Violation,
 };
 
@@ -44,6 +43,8 @@ pub struct Server {
     clean_start: bool,
     /// The client left it to us to name it.
     nameless: bool,
+    /// It was accepted, and its session has not been taken away.
+    has_session: bool,
 }
 
 /// The answer to a CONNECT.
@@ -96,7 +97,7 @@ impl Server {
         let codec = codec(&options, Version::V5);
         let mut connection = Connection::new(codec, options.limits.clone(), options.acknowledge);
         connection.begin(now, Phase::AwaitConnect, codec);
-        Self { options, connection, clean_start: true, nameless: false }
+        Self { options, connection, clean_start: true, nameless: false, has_session: false }
     }
 
     /// The version that the client speaks, once CONNECT has come.
@@ -128,9 +129,11 @@ impl Server {
         self.connection.may_send_at_once()
     }
 
-    /// What outlives the connection, for the next one of the same client. Leaves an empty session behind.
+    /// What outlives the connection, for the next one of the same client. Nothing can be published here after that. What this settles
+    /// ([`Outcome::AttemptsExhausted`](crate::Outcome::AttemptsExhausted)) is left for [`poll_event`](Self::poll_event).
     pub fn take_session(&mut self) -> SessionState {
-        self.connection.session.outbound.uncount();
+        self.connection.part();
+        self.has_session = false;
         core::mem::take(&mut self.connection.session)
     }
 
@@ -320,6 +323,7 @@ impl Server {
             ..link.announced
         };
         self.connection.session = session;
+        self.has_session = true;
         self.connection.open(now);
         Ok(())
     }
@@ -596,9 +600,12 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// The queue is full, or the message is none that this client takes. It has not been accepted then.
-    pub fn publish(&mut self, _: Instant, message: &Message<'_>) -> Result<Published, PublishError> {
-        self.connection.publish(message)
+    /// No client has been accepted, the queue is full, or the message is none that this client takes. It has not been accepted then.
+    pub fn publish(&mut self, now: Instant, message: &Message<'_>) -> Result<Published, PublishError> {
+        if !self.has_session {
+            return Err(PublishError::NoSession);
+        }
+        self.connection.publish(now, message)
     }
 
     /// Publishes a message that is kept already, perhaps for many clients.
@@ -606,8 +613,17 @@ impl Server {
     /// # Errors
     ///
     /// Those of [`publish`](Self::publish).
-    pub fn deliver(&mut self, _: Instant, outgoing: Outgoing) -> Result<Published, PublishError> {
-        self.connection.deliver(outgoing)
+    pub fn deliver(&mut self, now: Instant, outgoing: Outgoing) -> Result<Published, PublishError> {
+        if !self.has_session {
+            return Err(PublishError::NoSession);
+        }
+        self.connection.deliver(now, outgoing)
+    }
+
+    /// Gives up every publish that is not settled: each is settled now, for [`poll_event`](Self::poll_event) to say. What has not been sent won't be
+    /// ([`Outcome::Abandoned`](crate::Outcome::Abandoned)); what is in flight may arrive ([`Outcome::AbandonedInFlight`](crate::Outcome::AbandonedInFlight)).
+    pub fn abandon(&mut self, _: Instant) {
+        self.connection.abandon();
     }
 
     /// Answers [`Event::SubscribeRequested`], with one code per filter in their order: v5\[MQTT-3.8.4-6\].

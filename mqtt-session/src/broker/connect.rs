@@ -183,9 +183,11 @@ impl Broker {
             return;
         }
         let will = session.will.take_if(|will| will.due <= now);
+        let dropped = session.state.handle_timeout(now);
         let due = session.due();
         let owner = Owner::Session(id);
         self.deadlines.arm(owner, &mut session.armed, due);
+        self.count_dropped(dropped as u64);
         if let Some(will) = will {
             self.publish_will(now, (id, will.will));
         }

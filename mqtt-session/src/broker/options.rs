@@ -113,7 +113,8 @@ pub struct BrokerCounts {
     pub retained_messages: usize,
     /// Their bytes.
     pub retained_bytes: usize,
-    /// Messages that a receiver did not get, because its queue was full or it takes no packets of that size. Each receiver counts.
+    /// Messages that a receiver did not get: its queue was full, it takes no packets of that size, they expired, or connection after connection ended on them. Each receiver
+    /// counts.
     pub deliveries_dropped: u64,
     /// Retained messages that were not kept, because the store was full.
     pub retained_dropped: u64,

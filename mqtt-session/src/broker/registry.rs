@@ -50,7 +50,7 @@ impl Session {
     /// When something is due while there is no connection.
     pub(super) fn due(&self) -> Option<Instant> {
         let will = self.will.as_ref().map(|will| will.due);
-        will.into_iter().chain(self.expires).min()
+        will.into_iter().chain(self.expires).chain(self.state.poll_timeout()).min()
     }
 }
 

@@ -6,6 +6,7 @@ use mqtt_proto::{PropertiesBuf, PublishBuf, QoS, TopicName};
 
 use super::Broker;
 use super::connections::ConnectionId;
+use super::deadlines::Owner;
 use super::registry::{Hit, SessionId};
 use super::wills::travels;
 use crate::{Event, Instant, Message, Outcome, Outgoing, Received, Server};
@@ -51,16 +52,22 @@ impl Broker {
 
     /// Delivers to one session, which has these subscriptions for it.
     fn deliver(&mut self, now: Instant, message: &Arc<PublishBuf>, hits: &[Hit]) {
-        let Some(session) = hits.first().and_then(|hit| self.registry.get_mut(hit.session)) else {
+        let Some(hit) = hits.first() else {
             return;
         };
-        let outgoing = outgoing(message, hits);
+        let Some(session) = self.registry.get_mut(hit.session) else {
+            return;
+        };
+        let outgoing = outgoing(now, message, hits);
         let Some(id) = session.connection else {
             // v3[MQTT-3.1.2-5]
             if outgoing.qos > QoS::AtMostOnce {
                 let limits = &self.options.server.limits;
-                let queued = session.state.enqueue(limits, outgoing);
-                self.count_dropped(u64::from(queued.is_err()));
+                let dropped = session.state.enqueue(now, limits, outgoing).map_or(1, |dropped| dropped as u64);
+                let owner = Owner::Session(hit.session);
+                let due = session.due();
+                self.deadlines.arm(owner, &mut session.armed, due);
+                self.count_dropped(dropped);
             }
             return;
         };
@@ -78,10 +85,10 @@ impl Broker {
 }
 
 /// One delivery of a message that matches these subscriptions of one session.
-fn outgoing(message: &Arc<PublishBuf>, hits: &[Hit]) -> Outgoing {
+fn outgoing(now: Instant, message: &Arc<PublishBuf>, hits: &[Hit]) -> Outgoing {
     let grants = || hits.iter().map(|hit| hit.grant);
     let granted = grants().map(|grant| grant.qos).max().unwrap_or_default();
-    let mut outgoing = Outgoing::new(Arc::clone(message));
+    let mut outgoing = Outgoing::new(now, Arc::clone(message));
     // v3[MQTT-3.3.5-1] v3[MQTT-3.8.4-6] v5[MQTT-3.3.4-2] v5[MQTT-3.8.4-8]
     outgoing.qos = message.qos().min(granted);
     // v3[MQTT-3.3.1-9] v5[MQTT-3.3.1-12] v5[MQTT-3.3.1-13]
@@ -102,7 +109,7 @@ fn keep(message: &Message<'_>) -> PublishBuf {
     Message { properties: properties.as_properties(), ..*message }.to_buf()
 }
 
-/// Messages that turned out to be too large since the last time. What a connection that is ending has to say stays where it is.
+/// Messages that have been dropped since the last time. What a connection that is ending has to say stays where it is.
 pub(super) fn dropped_since(server: &mut Server) -> u64 {
     let mut dropped = 0;
     while server.is_connected()
@@ -114,7 +121,7 @@ pub(super) fn dropped_since(server: &mut Server) -> u64 {
 }
 
 pub(super) const fn is_dropped(event: &Event<'_>) -> bool {
-    matches!(event, Event::Published { outcome: Outcome::TooLarge, .. })
+    matches!(event, Event::Published { outcome, .. } if !outcome.is_success() && !matches!(outcome, Outcome::Rejected(_)))
 }
 
 /// The server's own topics, on which clients say nothing (section 4.7.2).

@@ -212,7 +212,7 @@ impl Slice<'_> {
                 break true;
             };
             if is_match {
-                let mut outgoing = Outgoing::new(Arc::clone(message));
+                let mut outgoing = Outgoing::new(now, Arc::clone(message));
                 outgoing.qos = message.qos().min(grant.qos);
                 // v3[MQTT-3.3.1-8]
                 outgoing.retain = true;

@@ -1,28 +1,31 @@
 //! The rules that both ends share. Only this room knows all parts, and only it encodes. It does not know which end it is beyond its [`Codec`].
 //!
-//! Here is a connection's life; what it receives and what it sends are in the two files below.
+//! Here is a connection's life; what it receives, what it sends and what it settles by itself are in the files below.
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
 
 use mqtt_proto::{
-    Codec, Disconnect, EncodeError, Framer, Packet, PacketId, Properties, QoS, ReasonCode, Role, TransmitBuf, Version,
+    Codec, Disconnect, EncodeError, Framer, Packet, PacketId, Properties, PropertiesBuf, QoS, ReasonCode, Role,
+    TransmitBuf, Version,
 };
 
 use crate::event::{DisconnectCause, Disconnected};
-use crate::parts::alias::InboundAliases;
+use crate::parts::alias::{InboundAliases, OutboundAliases};
 use crate::parts::inbound::Inbound;
 use crate::parts::keep_alive::{Due, KeepAlive};
 use crate::parts::output::Output;
+use crate::parts::packet_id::PacketIds;
 use crate::parts::quota::Quota;
 use crate::parts::requests::Requests;
-use crate::saved::SessionState;
-use crate::{Acknowledge, Agreed, Event, Instant, Limits, Outcome};
+use crate::saved::{SessionOp, SessionState};
+use crate::{Acknowledge, Agreed, Event, Instant, Limits};
 
 mod authenticate;
 mod explain;
 mod receive;
 mod send;
+mod settle;
 
 pub(crate) use explain::{explains, only_explains};
 pub(crate) use receive::Handled;
@@ -102,8 +105,9 @@ pub(crate) struct Connection {
     pub(crate) link: Link,
     limits: Limits,
     acknowledge: Acknowledge,
-    /// Counts connections, so that a token of one is nothing to the next.
-    generation: u32,
+    packet_ids: PacketIds,
+    /// The name of the next request.
+    next_request: u64,
     events: VecDeque<Event<'static>>,
 }
 
@@ -129,6 +133,15 @@ pub(crate) struct Link {
     output: Output,
     quota: Quota,
     inbound: Inbound,
+    topics: OutboundAliases,
+    /// Room for the properties of one message, used again and again.
+    properties: PropertiesBuf,
+    /// Acknowledgements of our messages that have come.
+    acknowledgements: u64,
+    /// If the connection has ended, it may be because of a message.
+    may_blame: bool,
+    /// Whose session it is, in a few bits.
+    owner: u32,
     /// Flights of earlier connections, still to be sent again on this one.
     resend: VecDeque<PacketId>,
 }
@@ -156,6 +169,11 @@ impl Link {
             output: Output::default(),
             quota: Quota::new(0),
             inbound: Inbound::default(),
+            topics: OutboundAliases::default(),
+            properties: PropertiesBuf::new(),
+            acknowledgements: 0,
+            may_blame: true,
+            owner: 0,
             resend: VecDeque::new(),
         }
     }
@@ -168,7 +186,8 @@ impl Connection {
             link: Link::new(Phase::Idle, codec, Instant::ZERO),
             limits,
             acknowledge,
-            generation: 0,
+            packet_ids: PacketIds::default(),
+            next_request: 0,
             events: VecDeque::new(),
         }
     }
@@ -187,7 +206,6 @@ impl Connection {
 
     /// A transport is there. The handshake gets its deadline.
     pub(crate) fn begin(&mut self, now: Instant, phase: Phase, codec: Codec) {
-        self.generation = self.generation.wrapping_add(1);
         self.link = Link::new(phase, codec, now);
         self.link.deadline = Some(now + self.limits.connect_timeout);
     }
@@ -203,16 +221,20 @@ impl Connection {
         let told = link.codec.version.has_receive_maximum();
         let own_maximum = if told { limits.in_flight_max } else { limits.in_flight_before_5_max };
         link.quota = Quota::new(link.agreed.receive_maximum.min(own_maximum).max(1));
-        if link.agreed.session_present {
+        // v5[MQTT-3.1.2-26] v5[MQTT-3.2.2-17]
+        link.topics = OutboundAliases::new(link.agreed.topic_alias_maximum.min(limits.topic_aliases_max));
+        link.owner = few_bits(&link.agreed.client_id);
+        self.session.commit(SessionOp::Open);
+        if self.link.agreed.session_present {
             // v3[MQTT-4.4.0-1] v5[MQTT-4.4.0-1]
-            link.resend = self.session.outbound.in_order();
+            self.link.resend = self.session.flights();
         } else {
-            for (id, delivered) in self.session.forget() {
-                let outcome = if delivered { Outcome::Delivered(ReasonCode::Success) } else { Outcome::SessionLost };
-                self.events.push_back(Event::Published { id, outcome });
-            }
+            self.forget();
         }
-        self.pump();
+        if self.session.is_suspicious() {
+            self.link.quota.narrow();
+        }
+        self.pump(now);
     }
 
     /// Ends the connection for `cause`, telling the peer where its version has a way. Returns what to tell the host.
@@ -221,6 +243,7 @@ impl Connection {
             self.say_goodbye(cause.reason_code());
         }
         self.link.phase = Phase::Closing;
+        self.link.may_blame = cause.may_blame();
         Event::Disconnected(Disconnected::new(cause))
     }
 
@@ -257,6 +280,7 @@ impl Connection {
             }
         }
         self.link.phase = Phase::Closing;
+        self.link.may_blame = false;
         self.events.push_back(Event::Disconnected(Disconnected::new(DisconnectCause::Local(reason_code))));
         Ok(())
     }
@@ -268,12 +292,13 @@ impl Connection {
         for id in self.link.requests.lose() {
             self.events.push_back(Event::RequestLost { id });
         }
-        self.session.outbound.uncount();
+        self.part();
         self.link = Link::new(Phase::Idle, self.link.codec, Instant::ZERO);
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        if self.poll_timeout().is_none_or(|deadline| now < deadline) {
+        self.drop_over(now);
+        if self.link_timeout().is_none_or(|deadline| now < deadline) {
             return;
         }
         let is_late = self.link.deadline.is_some_and(|deadline| deadline <= now);
@@ -291,7 +316,8 @@ impl Connection {
         self.events.push_back(event);
     }
 
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+    /// When something is due on the connection, as opposed to in the session.
+    fn link_timeout(&self) -> Option<Instant> {
         if matches!(self.link.phase, Phase::Idle | Phase::Closing) {
             return None;
         }
@@ -312,7 +338,8 @@ impl Connection {
     }
 
     pub(crate) fn poll_transmit(&mut self, now: Instant, out: &mut TransmitBuf) -> Transmit {
-        self.pump();
+        self.pump(now);
+        self.link.properties = PropertiesBuf::new();
         if !self.link.output.is_empty() {
             self.link.output.take(out);
             self.link.keep_alive.sent(now);
@@ -323,4 +350,9 @@ impl Connection {
             Transmit::Idle
         }
     }
+}
+
+/// FNV-1a.
+fn few_bits(text: &str) -> u32 {
+    text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

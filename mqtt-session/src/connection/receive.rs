@@ -57,13 +57,13 @@ impl Connection {
     pub(crate) fn handle_packet<'b>(&mut self, now: Instant, packet: Packet<'b>, bytes: usize) -> Handled<'b> {
         match packet {
             Packet::Publish(publish) => self.handle_publish(publish, bytes),
-            Packet::PubAck(ack) => Ok(self.handle_puback(&ack)),
-            Packet::PubRec(ack) => Ok(self.handle_pubrec(&ack)),
+            Packet::PubAck(ack) => Ok(self.handle_puback(now, &ack)),
+            Packet::PubRec(ack) => Ok(self.handle_pubrec(now, &ack)),
             Packet::PubRel(ack) => {
                 self.handle_pubrel(ack.packet_id);
                 Ok(None)
             }
-            Packet::PubComp(ack) => Ok(self.handle_pubcomp(ack.packet_id)),
+            Packet::PubComp(ack) => Ok(self.handle_pubcomp(now, ack.packet_id)),
             Packet::Disconnect(packet) => {
                 Ok(Some(self.ended(DisconnectCause::Peer(packet.reason_code), packet.properties)))
             }
@@ -86,6 +86,7 @@ impl Connection {
     /// The peer has ended the connection, and says more about it.
     pub(crate) fn ended<'b>(&mut self, cause: DisconnectCause, properties: Properties<'b>) -> Event<'b> {
         self.link.phase = Phase::Closing;
+        self.link.may_blame = cause.may_blame();
         Event::Disconnected(Disconnected { cause, properties })
     }
 
@@ -140,7 +141,9 @@ impl Connection {
                 self.send_acknowledgements();
                 None
             }
-            Acknowledge::Manually => Some(AckToken { generation: self.generation, serial }),
+            Acknowledge::Manually => {
+                Some(AckToken { owner: link.owner, generation: self.session.generation(), serial })
+            }
         };
         Ok(Some(Event::Received(Received::new(topic, publish, token))))
     }
@@ -151,7 +154,8 @@ impl Connection {
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) -> Result<(), AckError> {
-        if token.generation != self.generation || !self.is_open() {
+        let is_ours = token.owner == self.link.owner && token.generation == self.session.generation();
+        if !is_ours || !self.is_open() {
             return Err(AckError::Stale);
         }
         let mut ack = Ack::new(PacketId::MIN);
@@ -197,49 +201,55 @@ impl Connection {
     /// Ends a flight, if it is at the right stage, and settles its publish.
     fn land<'b>(
         &mut self,
+        now: Instant,
         packet_id: PacketId,
         is_due: impl FnOnce(&Stage) -> bool,
         reason_code: ReasonCode,
     ) -> Option<Event<'b>> {
-        let flight = self.session.outbound.flight(packet_id).filter(|flight| is_due(&flight.stage))?;
-        let (id, counted) = (flight.id, flight.counted);
+        let flight = self.session.flight(packet_id).filter(|flight| is_due(&flight.stage))?;
+        let (id, is_counted) = (flight.stage.id(), flight.sent.is_some());
         self.session.commit(SessionOp::Land(packet_id));
+        self.acknowledged();
         // v5[MQTT-4.9.0-2]
-        if counted {
+        if is_counted {
             self.link.quota.give();
         }
-        self.pump();
+        self.pump(now);
         let outcome =
             if reason_code.is_failure() { Outcome::Rejected(reason_code) } else { Outcome::Delivered(reason_code) };
-        Some(Event::Published { id, outcome })
+        id.map(|id| Event::Published { id, outcome })
     }
 
-    fn handle_puback<'b>(&mut self, ack: &Ack<'_>) -> Option<Event<'b>> {
-        self.land(ack.packet_id, |stage| matches!(stage, Stage::AwaitPubAck(_)), ack.reason_code)
+    fn handle_puback<'b>(&mut self, now: Instant, ack: &Ack<'_>) -> Option<Event<'b>> {
+        self.land(now, ack.packet_id, |stage| matches!(stage, Stage::AwaitPubAck(_)), ack.reason_code)
     }
 
-    fn handle_pubrec<'b>(&mut self, ack: &Ack<'_>) -> Option<Event<'b>> {
+    fn handle_pubrec<'b>(&mut self, now: Instant, ack: &Ack<'_>) -> Option<Event<'b>> {
         let packet_id = ack.packet_id;
         let mut release = Ack::new(packet_id);
-        match self.session.outbound.flight(packet_id).map(|flight| &flight.stage) {
+        match self.session.flight(packet_id).map(|flight| &flight.stage) {
             Some(Stage::AwaitPubRec(_)) if ack.reason_code.is_failure() => {
                 // No PUBREL follows: v5[MQTT-4.3.3-4]
-                return self.land(packet_id, |_| true, ack.reason_code);
+                return self.land(now, packet_id, |_| true, ack.reason_code);
             }
             // v3[MQTT-4.3.3-1] v5[MQTT-4.3.3-4]
-            Some(Stage::AwaitPubRec(_)) => self.session.commit(SessionOp::Release(packet_id)),
-            Some(Stage::AwaitPubComp) => {}
+            Some(Stage::AwaitPubRec(_)) => {
+                self.session.commit(SessionOp::Release(packet_id));
+                self.acknowledged();
+            }
+            Some(Stage::AwaitPubComp(_)) => {}
             Some(Stage::AwaitPubAck(_)) => return None,
             None if ack.reason_code.is_failure() => return None,
             None if self.version().acks_carry_reason() => release.reason_code = ReasonCode::PacketIdentifierNotFound,
             None => {}
         }
         self.answer(&Packet::PubRel(release));
+        self.pump(now);
         None
     }
 
     /// Any code completes it: a peer that does not know the identifier has completed it before.
-    fn handle_pubcomp<'b>(&mut self, packet_id: PacketId) -> Option<Event<'b>> {
-        self.land(packet_id, |stage| matches!(stage, Stage::AwaitPubComp), ReasonCode::Success)
+    fn handle_pubcomp<'b>(&mut self, now: Instant, packet_id: PacketId) -> Option<Event<'b>> {
+        self.land(now, packet_id, |stage| matches!(stage, Stage::AwaitPubComp(_)), ReasonCode::Success)
     }
 }

@@ -4,14 +4,14 @@ use alloc::sync::Arc;
 
 use mqtt_proto::{
     Ack, Cause, Delivery, EncodeError, Packet, PacketId, Properties, PropertiesBuf, Property, Publish, QoS, ReasonCode,
-    TransmitBuf, Version,
+    SubscriptionId, TopicAlias, TransmitBuf,
 };
 
 use super::{Connection, Link};
 use crate::event::DisconnectCause;
-use crate::parts::outbound::{Outgoing, Stage};
+use crate::parts::outbound::Stage;
 use crate::saved::SessionOp;
-use crate::{Event, Message, Outcome, PublishError, Published};
+use crate::{Event, Instant, Message, Outcome, Outgoing, PublishError, PublishId, Published, RequestId};
 
 /// Whether the peer takes a packet of this size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,20 @@ impl Connection {
         Ok(())
     }
 
-    /// A packet identifier that is free for a request.
+    /// A packet identifier that neither a flight nor a request uses. `None`: all are in use, and whoever needs one has to wait.
     pub(crate) fn allocate(&mut self) -> Option<PacketId> {
-        let requests = &self.link.requests;
-        self.session.allocate(|packet_id| requests.is_open(packet_id))
+        let (session, requests) = (&self.session, &self.link.requests);
+        if session.identifiers_in_use().saturating_add(requests.len()) >= PacketId::MAX.get().into() {
+            return None;
+        }
+        self.packet_ids.allocate(|packet_id| session.flight(packet_id).is_some() || requests.is_open(packet_id))
+    }
+
+    /// A name for a request.
+    pub(crate) fn name_request(&mut self) -> RequestId {
+        let id = RequestId(self.next_request);
+        self.next_request = self.next_request.saturating_add(1);
+        id
     }
 
     /// The packet fits into what the peer takes: v5\[MQTT-3.1.2-24\] v5\[MQTT-3.2.2-15\].
@@ -64,43 +74,50 @@ impl Connection {
     }
 
     /// Accepts a message of the application: sends it, or queues a copy.
-    pub(crate) fn publish(&mut self, message: &Message<'_>) -> Result<Published, PublishError> {
+    pub(crate) fn publish(&mut self, now: Instant, message: &Message<'_>) -> Result<Published, PublishError> {
+        if message.properties.topic_alias().is_some() {
+            return Err(PublishError::TopicAlias);
+        }
         self.link.check(&message.publish(delivery(message.qos, PacketId::MIN, false)))?;
-        if message.qos == QoS::AtMostOnce && self.may_send_at_once() {
-            let packet = Packet::Publish(message.publish(Delivery::AtMostOnce));
-            self.link.codec.encode(&packet, self.link.output.buf())?;
+        // What expires at once is not sent.
+        let is_over = message.properties.message_expiry_interval() == Some(0);
+        if message.qos == QoS::AtMostOnce && self.may_send_at_once() && !is_over {
+            self.link.put(message.publish(Delivery::AtMostOnce), &Own::default())?;
             return Ok(Published::Sent);
         }
-        self.accept(Outgoing::new(Arc::new(message.to_buf())))
+        self.accept(now, Outgoing::new(now, Arc::new(message.to_buf())))
     }
 
     /// Accepts a message that is kept already.
-    pub(crate) fn deliver(&mut self, outgoing: Outgoing) -> Result<Published, PublishError> {
-        if outgoing.qos == QoS::AtMostOnce && self.may_send_at_once() {
-            self.link.transmit(&outgoing, Delivery::AtMostOnce)?;
+    pub(crate) fn deliver(&mut self, now: Instant, outgoing: Outgoing) -> Result<Published, PublishError> {
+        if outgoing.qos == QoS::AtMostOnce && self.may_send_at_once() && !outgoing.is_expired(now) {
+            outgoing.check()?;
+            self.link.transmit(now, &outgoing, Delivery::AtMostOnce)?;
             return Ok(Published::Sent);
         }
-        self.accept(outgoing)
+        self.accept(now, outgoing)
     }
 
     /// Whether a message would overtake nothing if it went out now.
     pub(crate) fn may_send_at_once(&self) -> bool {
         self.is_open()
-            && !self.session.outbound.has_waiting()
+            && !self.session.has_waiting()
             && self.link.resend.is_empty()
             && self.link.output.has_room(self.limits.output_bytes_max)
     }
 
-    fn accept(&mut self, outgoing: Outgoing) -> Result<Published, PublishError> {
-        let id = self.session.accept(&self.limits, outgoing)?;
-        self.pump();
+    fn accept(&mut self, now: Instant, outgoing: Outgoing) -> Result<Published, PublishError> {
+        let events = &mut self.events;
+        let mut settle = |id, outcome| events.push_back(Event::Published { id, outcome });
+        let id = self.session.accept(now, &self.limits, outgoing, &mut settle)?;
+        self.pump(now);
         Ok(Published::Pending(id))
     }
 
     /// Sends what waits, as far as quota and output allow.
-    pub(super) fn pump(&mut self) {
+    pub(super) fn pump(&mut self, now: Instant) {
         while self.is_open() && self.link.output.has_room(self.limits.output_bytes_max) {
-            let moved = if self.link.resend.is_empty() { self.send_waiting() } else { self.send_again() };
+            let moved = if self.link.resend.is_empty() { self.send_waiting(now) } else { self.send_again(now) };
             if !moved {
                 return;
             }
@@ -108,68 +125,96 @@ impl Connection {
     }
 
     /// Sends the next flight of an earlier connection again. False: it has to wait.
-    fn send_again(&mut self) -> bool {
+    fn send_again(&mut self, now: Instant) -> bool {
         let Some(&packet_id) = self.link.resend.front() else { return false };
-        let flight = self.session.outbound.flight(packet_id);
-        let sent = match flight.map(|flight| &flight.stage) {
-            Some(Stage::AwaitPubAck(outgoing) | Stage::AwaitPubRec(outgoing)) => {
+        let sent = match self.session.flight(packet_id).map(|flight| &flight.stage) {
+            Some(Stage::AwaitPubAck(Some(accepted)) | Stage::AwaitPubRec(Some(accepted))) => {
                 if !self.link.quota.is_free() {
                     return false;
                 }
                 // v3[MQTT-3.3.1-1] v5[MQTT-3.3.1-1]
-                self.link.transmit(outgoing, delivery(outgoing.qos, packet_id, true))
+                let delivery = delivery(accepted.outgoing.qos, packet_id, true);
+                self.link.transmit(now, &accepted.outgoing, delivery)
             }
-            Some(Stage::AwaitPubComp) => {
+            Some(Stage::AwaitPubComp(_)) => {
                 self.answer(&Packet::PubRel(Ack::new(packet_id)));
                 Ok(())
             }
-            // It has been settled meanwhile.
-            None => Ok(()),
+            Some(Stage::AwaitPubAck(None) | Stage::AwaitPubRec(None)) | None => {
+                // It has been settled meanwhile.
+                self.link.resend.pop_front();
+                return true;
+            }
         };
-        self.link.resend.pop_front();
-        let Some(flight) = self.session.outbound.flight_mut(packet_id) else { return true };
-        match sent {
-            Ok(()) => {
-                flight.counted = true;
-                self.link.quota.take();
-            }
-            Err(error) => {
-                let id = flight.id;
-                self.session.commit(SessionOp::Land(packet_id));
-                self.push_event(Event::Published { id, outcome: outcome(error) });
-            }
+        if sent.is_ok() {
+            self.link.resend.pop_front();
+            self.mark_sent(packet_id);
+        } else {
+            // At QoS 2 it stays in front, for its PUBREL.
+            self.give_up(packet_id, Outcome::NotSentAgain);
+            self.end_given_up(packet_id);
         }
         true
     }
 
+    /// A flight is on its way. It counts.
+    fn mark_sent(&mut self, packet_id: PacketId) {
+        self.session.mark(packet_id, self.link.acknowledgements);
+        self.link.quota.take();
+    }
+
     /// Sends the first message that waits. False: there is none, or it has to go on waiting.
-    fn send_waiting(&mut self) -> bool {
-        let Some(qos) = self.session.outbound.front().map(|(_, outgoing)| outgoing.qos) else { return false };
+    fn send_waiting(&mut self, now: Instant) -> bool {
+        let Some(first) = self.session.front() else { return false };
+        // v5[MQTT-3.3.2-5]
+        if let Some(outcome) = first.over(now) {
+            let id = first.id;
+            return self.drop_waiting(id, outcome);
+        }
+        let qos = first.outgoing.qos;
         if qos == QoS::AtMostOnce {
-            return self.send_front(Delivery::AtMostOnce);
+            return self.send_front(now, Delivery::AtMostOnce);
         }
         // v5[MQTT-4.9.0-2]
         if !self.link.quota.is_free() {
             return false;
         }
-        self.allocate().is_some_and(|packet_id| self.send_front(delivery(qos, packet_id, false)))
+        self.allocate().is_some_and(|packet_id| self.send_front(now, delivery(qos, packet_id, false)))
     }
 
-    fn send_front(&mut self, delivery: Delivery) -> bool {
-        let Some((id, outgoing)) = self.session.outbound.front() else { return false };
-        let id = *id;
-        let settled = match (self.link.transmit(outgoing, delivery), delivery.packet_id()) {
+    fn drop_waiting(&mut self, id: PublishId, outcome: Outcome) -> bool {
+        self.session.commit(SessionOp::Drop(id));
+        self.settle(id, outcome);
+        true
+    }
+
+    fn send_front(&mut self, now: Instant, delivery: Delivery) -> bool {
+        let Some(first) = self.session.front() else { return false };
+        let settled = match (self.link.transmit(now, &first.outgoing, delivery), delivery.packet_id()) {
             (Ok(()), Some(packet_id)) => {
                 self.session.commit(SessionOp::Launch(packet_id));
-                self.link.quota.take();
+                self.mark_sent(packet_id);
                 return true;
             }
             (Ok(()), None) => Outcome::Sent,
-            (Err(error), _) => outcome(error),
+            (Err(error), _) => first.dropped(outcome(error)),
         };
-        self.session.commit(SessionOp::Drop);
-        self.push_event(Event::Published { id, outcome: settled });
-        true
+        let id = first.id;
+        self.drop_waiting(id, settled)
+    }
+}
+
+/// What one copy of a message has of its own.
+#[derive(Default)]
+struct Own<'a> {
+    subscription_ids: &'a [SubscriptionId],
+    /// Instead of the message's.
+    expiry_interval: Option<u32>,
+}
+
+impl Own<'_> {
+    const fn is_nothing(&self) -> bool {
+        self.subscription_ids.is_empty() && self.expiry_interval.is_none()
     }
 }
 
@@ -198,35 +243,77 @@ impl Link {
     }
 
     /// Encodes one delivery, if the peer takes it.
-    fn transmit(&mut self, outgoing: &Outgoing, delivery: Delivery) -> Result<(), PublishError> {
+    fn transmit(&mut self, now: Instant, outgoing: &Outgoing, delivery: Delivery) -> Result<(), PublishError> {
         let message = &outgoing.message;
-        let own = own_properties(outgoing, self.codec.version);
-        let properties = own.as_ref().map_or(message.properties(), PropertiesBuf::as_properties);
-        let publish = Publish {
-            topic: Some(message.topic()),
-            delivery,
-            retain: outgoing.retain,
+        let mut publish = Publish { retain: outgoing.retain, delivery, ..message.publish(Delivery::AtMostOnce) };
+        let mut own = Own { subscription_ids: &outgoing.subscription_ids, expiry_interval: None };
+        if !self.codec.version.has_properties() {
             // A message from a 5.0 client goes to older ones, too, without them.
-            properties: if self.codec.version.has_properties() { properties } else { Properties::EMPTY },
-            payload: message.payload(),
+            publish.properties = Properties::EMPTY;
+            own = Own::default();
+        } else if outgoing.expires.is_some() {
+            // v5[MQTT-3.3.2-6]
+            let left = outgoing.expiry_interval(now);
+            own.expiry_interval = left.filter(|_| left != publish.properties.message_expiry_interval());
+        }
+        self.put(publish, &own)
+    }
+
+    /// Encodes a PUBLISH with its full topic and without an alias: so, or with an alias.
+    fn put(&mut self, publish: Publish<'_>, own: &Own<'_>) -> Result<(), PublishError> {
+        // What is sent again has its full topic: it may be the last that the peer hears of it.
+        let topic = publish.topic.filter(|_| !publish.delivery.dup());
+        let Some((topic, chosen)) = topic.and_then(|topic| Some((topic, self.topics.choose(topic)?))) else {
+            return self.put_with(publish, own, None);
         };
-        self.check(&publish)?;
-        Ok(self.codec.encode(&Packet::Publish(publish), self.output.buf())?)
+        let short = if chosen.is_known() { None } else { Some(topic) };
+        match self.put_with(Publish { topic: short, ..publish }, own, Some(chosen.alias)) {
+            Ok(()) => {
+                self.topics.written(topic, chosen);
+                Ok(())
+            }
+            // It may fit without a new alias.
+            Err(PublishError::TooLarge { .. }) if !chosen.is_known() => self.put_with(publish, own, None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn put_with(&mut self, publish: Publish<'_>, own: &Own<'_>, alias: Option<TopicAlias>) -> Result<(), PublishError> {
+        if own.is_nothing() && alias.is_none() {
+            self.check(&publish)?;
+            return Ok(self.codec.encode(&Packet::Publish(publish), self.output.buf())?);
+        }
+        let mut properties = core::mem::take(&mut self.properties);
+        properties.clear();
+        let filled = fill(&mut properties, publish.properties, own, alias);
+        debug_assert!(filled.is_ok(), "each stands there once, or may stand any number of times: {filled:?}");
+        let publish = Publish { properties: properties.as_properties(), ..publish };
+        let mut result = self.check(&publish);
+        if result.is_ok() {
+            result = self.codec.encode(&Packet::Publish(publish), self.output.buf()).map_err(PublishError::Invalid);
+        }
+        self.properties = properties;
+        result
     }
 }
 
-/// The message's properties with what is this receiver's own; `None` where the message's are as good.
-fn own_properties(outgoing: &Outgoing, version: Version) -> Option<PropertiesBuf> {
-    if outgoing.subscription_ids.is_empty() || !version.has_properties() {
-        return None;
+/// The message's properties with what is this copy's own.
+fn fill(
+    out: &mut PropertiesBuf,
+    properties: Properties<'_>,
+    own: &Own<'_>,
+    alias: Option<TopicAlias>,
+) -> Result<(), Cause> {
+    let is_new = own.expiry_interval.is_some();
+    out.extend_if(properties, |property| !(is_new && matches!(property, Property::MessageExpiryInterval(_))))?;
+    if let Some(seconds) = own.expiry_interval {
+        out.push(Property::MessageExpiryInterval(seconds))?;
     }
-    let mut properties = PropertiesBuf::from(outgoing.message.properties());
-    for &id in &outgoing.subscription_ids {
-        // v5[MQTT-3.3.4-3] v5[MQTT-3.3.4-4]
-        let pushed = properties.push(Property::SubscriptionIdentifier(id));
-        debug_assert!(pushed.is_ok(), "it may stand any number of times");
+    if let Some(alias) = alias {
+        out.push(Property::TopicAlias(alias))?;
     }
-    Some(properties)
+    // v5[MQTT-3.3.4-3] v5[MQTT-3.3.4-4]
+    own.subscription_ids.iter().try_for_each(|&id| out.push(Property::SubscriptionIdentifier(id)))
 }
 
 fn delivery(qos: QoS, packet_id: PacketId, dup: bool) -> Delivery {
@@ -242,6 +329,10 @@ const fn outcome(error: PublishError) -> Outcome {
     match error {
         PublishError::QosNotSupported => Outcome::Rejected(ReasonCode::QosNotSupported),
         PublishError::RetainNotSupported => Outcome::Rejected(ReasonCode::RetainNotSupported),
-        PublishError::TooLarge { .. } | PublishError::QueueFull { .. } | PublishError::Invalid(_) => Outcome::TooLarge,
+        PublishError::TooLarge { .. }
+        | PublishError::QueueFull { .. }
+        | PublishError::TopicAlias
+        | PublishError::NoSession
+        | PublishError::Invalid(_) => Outcome::TooLarge,
     }
 }

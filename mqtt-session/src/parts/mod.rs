@@ -6,5 +6,6 @@ pub(crate) mod keep_alive;
 pub(crate) mod outbound;
 pub(crate) mod output;
 pub(crate) mod packet_id;
+pub(crate) mod queue;
 pub(crate) mod quota;
 pub(crate) mod requests;

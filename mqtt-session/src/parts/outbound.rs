@@ -1,52 +1,14 @@
-//! Messages that we have accepted and that are not settled. They outlive the connection.
+//! Messages in flight, at QoS 1 and 2. They outlive the connection.
 
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use mqtt_proto::{PacketId, PublishBuf, QoS, SubscriptionId};
+use mqtt_proto::{PacketId, QoS};
 
 use crate::PublishId;
+use crate::outgoing::Accepted;
 
-/// One message for one receiver. The message is shared; what differs between receivers is here.
-///
-/// ```
-/// use std::sync::Arc;
-/// use mqtt_proto::{Publish, PublishBuf, TopicName};
-/// use mqtt_session::Outgoing;
-///
-/// let topic = TopicName::new("a/b")?;
-/// let message = Arc::new(PublishBuf::new(topic, &Publish::new(topic, b"hello")));
-/// let outgoing = Outgoing::new(message);
-/// # Ok::<(), mqtt_proto::Cause>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Outgoing {
-    /// The message.
-    pub message: Arc<PublishBuf>,
-    /// The QoS of this delivery.
-    pub qos: QoS,
-    /// The retain flag of this delivery.
-    pub retain: bool,
-    /// The receiver's subscriptions that it matches (5.0 section 3.3.2.3.8).
-    pub subscription_ids: Vec<SubscriptionId>,
-}
-
-impl Outgoing {
-    /// A delivery as the message was published.
-    #[must_use]
-    pub fn new(message: Arc<PublishBuf>) -> Self {
-        Self { qos: message.qos(), retain: message.retain(), message, subscription_ids: Vec::new() }
-    }
-
-    /// What it counts for in a queue.
-    pub(crate) fn bytes(&self) -> usize {
-        self.message.len()
-    }
-}
-
-/// Messages that wait, and messages in flight.
+/// Flights, by packet identifier.
 ///
 /// ```text
 ///                      +--> AwaitPubAck --PUBACK----------------------------------+
@@ -56,123 +18,179 @@ impl Outgoing {
 ///                                +--PUBREC with an error--------------------------+
 /// ```
 ///
-/// All three are theirs: what we owe, we send at once.
+/// All three are theirs: what we owe, we send at once. What is given up is settled at once, and its flight goes on without a message: its identifier is
+/// not free before the peer has said that it is done with it. If a connection ends meanwhile, a PUBREL asks the peer to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Outbound {
-    waiting: VecDeque<(PublishId, Outgoing)>,
     flights: BTreeMap<PacketId, Flight>,
     /// Number of the next flight.
     next_order: u64,
     /// Bytes of all messages held.
     bytes: usize,
+    /// Flights whose publish is settled.
+    settled: usize,
 }
 
 /// A message in flight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Flight {
-    pub(crate) id: PublishId,
     pub(crate) stage: Stage,
     /// Place in the order of first sending.
-    order: u64,
-    /// It counts against the quota of the present connection.
-    pub(crate) counted: bool,
+    pub(crate) order: u64,
+    /// It has been sent on the present connection, and counts against its quota. How many acknowledgements had come before. Not durable.
+    pub(crate) sent: Option<u64>,
 }
 
+/// Whose turn it is. Without a message, or its name: that has been given up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
     /// QoS 1: they owe PUBACK.
-    AwaitPubAck(Outgoing),
+    AwaitPubAck(Option<Accepted>),
     /// QoS 2: they owe PUBREC.
-    AwaitPubRec(Outgoing),
+    AwaitPubRec(Option<Accepted>),
     /// QoS 2: they owe PUBCOMP, and have the message.
-    AwaitPubComp,
+    AwaitPubComp(Option<PublishId>),
 }
 
 impl Stage {
-    fn bytes(&self) -> usize {
+    pub(crate) const fn accepted(&self) -> Option<&Accepted> {
         match self {
-            Self::AwaitPubAck(outgoing) | Self::AwaitPubRec(outgoing) => outgoing.bytes(),
-            Self::AwaitPubComp => 0,
+            Self::AwaitPubAck(accepted) | Self::AwaitPubRec(accepted) => accepted.as_ref(),
+            Self::AwaitPubComp(_) => None,
         }
+    }
+
+    /// The publish that waits for it.
+    pub(crate) const fn id(&self) -> Option<PublishId> {
+        match self {
+            Self::AwaitPubAck(Some(accepted)) | Self::AwaitPubRec(Some(accepted)) => Some(accepted.id),
+            Self::AwaitPubComp(id) => *id,
+            Self::AwaitPubAck(None) | Self::AwaitPubRec(None) => None,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.accepted().map_or(0, |accepted| accepted.outgoing.bytes())
     }
 }
 
 impl Outbound {
-    /// Messages held.
+    /// Messages that are not settled.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len().saturating_add(self.flights.len())
+        self.flights.len().saturating_sub(self.settled)
     }
 
-    /// Their bytes.
+    /// Identifiers in use.
+    pub(crate) fn in_use(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Bytes of the messages.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub(crate) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    /// The number of the next flight, and flights with their identifiers.
+    pub(crate) fn parts(&self) -> (u64, impl Iterator<Item = (PacketId, &Flight)>) {
+        (self.next_order, self.flights.iter().map(|(&packet_id, flight)| (packet_id, flight)))
     }
 
-    pub(crate) fn is_in_flight(&self, packet_id: PacketId) -> bool {
-        self.flights.contains_key(&packet_id)
+    /// What [`parts`](Self::parts) took apart. `None`: that can't have been.
+    pub(crate) fn from_parts(next_order: u64, parts: Vec<(PacketId, Flight)>) -> Option<Self> {
+        let mut outbound = Self { next_order, ..Self::default() };
+        for (packet_id, flight) in parts {
+            outbound.bytes = outbound.bytes.saturating_add(flight.stage.bytes());
+            outbound.settled = outbound.settled.saturating_add(usize::from(flight.stage.id().is_none()));
+            let is_possible = flight.order < next_order;
+            if outbound.flights.insert(packet_id, flight).is_some() || !is_possible {
+                return None;
+            }
+        }
+        Some(outbound)
     }
 
     pub(crate) fn flight(&self, packet_id: PacketId) -> Option<&Flight> {
         self.flights.get(&packet_id)
     }
 
-    pub(crate) fn flight_mut(&mut self, packet_id: PacketId) -> Option<&mut Flight> {
-        self.flights.get_mut(&packet_id)
-    }
-
-    /// The next to be sent.
-    pub(crate) fn front(&self) -> Option<&(PublishId, Outgoing)> {
-        self.waiting.front()
-    }
-
-    pub(crate) fn push(&mut self, id: PublishId, outgoing: Outgoing) {
-        self.bytes = self.bytes.saturating_add(outgoing.bytes());
-        self.waiting.push_back((id, outgoing));
-    }
-
-    /// Removes the next to be sent.
-    pub(crate) fn pop(&mut self) -> Option<(PublishId, Outgoing)> {
-        let (id, outgoing) = self.waiting.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(outgoing.bytes());
-        Some((id, outgoing))
-    }
-
     /// A message takes off under `packet_id`, at QoS 1 or 2.
-    pub(crate) fn launch(&mut self, packet_id: PacketId, id: PublishId, outgoing: Outgoing) {
-        self.bytes = self.bytes.saturating_add(outgoing.bytes());
-        let stage =
-            if outgoing.qos == QoS::ExactlyOnce { Stage::AwaitPubRec(outgoing) } else { Stage::AwaitPubAck(outgoing) };
-        let order = self.next_order;
-        self.next_order = self.next_order.saturating_add(1);
-        let before = self.flights.insert(packet_id, Flight { id, stage, order, counted: true });
+    pub(crate) fn launch(&mut self, packet_id: PacketId, accepted: Accepted) {
+        let stage = if accepted.outgoing.qos == QoS::ExactlyOnce {
+            Stage::AwaitPubRec(Some(accepted))
+        } else {
+            Stage::AwaitPubAck(Some(accepted))
+        };
+        self.bytes = self.bytes.saturating_add(stage.bytes());
+        let order = self.take_order();
+        let before = self.flights.insert(packet_id, Flight { stage, order, sent: None });
         debug_assert!(before.is_none(), "packet identifier {packet_id} was in use");
     }
 
-    /// The peer has the message of a QoS 2 flight.
+    fn take_order(&mut self) -> u64 {
+        let order = self.next_order;
+        self.next_order = self.next_order.saturating_add(1);
+        order
+    }
+
+    /// A flight has been sent on the present connection, on which so many acknowledgements had come.
+    pub(crate) fn mark(&mut self, packet_id: PacketId, acknowledgements: u64) {
+        if let Some(flight) = self.flights.get_mut(&packet_id) {
+            flight.sent = Some(acknowledgements);
+        }
+    }
+
+    /// The connection has ended: none has been sent on the present one.
+    pub(crate) fn clear_marks(&mut self) {
+        self.flights.values_mut().for_each(|flight| flight.sent = None);
+    }
+
+    /// The first message that has been sent on the present connection when so many acknowledgements had come.
+    pub(crate) fn first_sent_at(&self, acknowledgements: u64) -> Option<PacketId> {
+        let sent = self.flights.iter().filter(|(_, flight)| flight.sent == Some(acknowledgements));
+        let messages = sent.filter(|(_, flight)| flight.stage.accepted().is_some());
+        messages.min_by_key(|(_, flight)| flight.order).map(|(&packet_id, _)| packet_id)
+    }
+
+    /// A connection has ended on it.
+    pub(crate) fn blame(&mut self, packet_id: PacketId) {
+        let stage = self.flights.get_mut(&packet_id).map(|flight| &mut flight.stage);
+        if let Some(Stage::AwaitPubAck(Some(accepted)) | Stage::AwaitPubRec(Some(accepted))) = stage {
+            accepted.failures = accepted.failures.saturating_add(1);
+        }
+    }
+
+    /// The peer is to be told PUBREL from now on.
     pub(crate) fn release(&mut self, packet_id: PacketId) {
+        let order = self.next_order;
         if let Some(flight) = self.flights.get_mut(&packet_id) {
             self.bytes = self.bytes.saturating_sub(flight.stage.bytes());
-            flight.stage = Stage::AwaitPubComp;
+            flight.stage = Stage::AwaitPubComp(flight.stage.id());
             // Releases are repeated in the order of their PUBRECs: v3[MQTT-4.6.0-4] v5[MQTT-4.6.0-4]
-            flight.order = self.next_order;
-            self.next_order = self.next_order.saturating_add(1);
+            flight.order = order;
+            self.take_order();
+        }
+    }
+
+    /// Its publish has been settled otherwise.
+    pub(crate) fn give_up(&mut self, packet_id: PacketId) {
+        if let Some(flight) = self.flights.get_mut(&packet_id)
+            && flight.stage.id().is_some()
+        {
+            self.bytes = self.bytes.saturating_sub(flight.stage.bytes());
+            self.settled = self.settled.saturating_add(1);
+            match &mut flight.stage {
+                Stage::AwaitPubAck(accepted) | Stage::AwaitPubRec(accepted) => *accepted = None,
+                Stage::AwaitPubComp(id) => *id = None,
+            }
         }
     }
 
     /// A flight has ended.
-    pub(crate) fn land(&mut self, packet_id: PacketId) -> Option<Flight> {
-        let flight = self.flights.remove(&packet_id)?;
-        self.bytes = self.bytes.saturating_sub(flight.stage.bytes());
-        Some(flight)
-    }
-
-    /// No flight counts any more: the connection has ended.
-    pub(crate) fn uncount(&mut self) {
-        self.flights.values_mut().for_each(|flight| flight.counted = false);
+    pub(crate) fn land(&mut self, packet_id: PacketId) {
+        if let Some(flight) = self.flights.remove(&packet_id) {
+            self.bytes = self.bytes.saturating_sub(flight.stage.bytes());
+            self.settled = self.settled.saturating_sub(usize::from(flight.stage.id().is_none()));
+        }
     }
 
     /// Everything in flight, in the order in which it is to be sent again: v3\[MQTT-4.6.0-1\] v5\[MQTT-4.6.0-1\].
@@ -182,36 +200,32 @@ impl Outbound {
         flights.into_iter().map(|(_, packet_id)| packet_id).collect()
     }
 
-    /// The peer has forgotten all flights. Those at QoS 1 wait again, before the others; those at QoS 2 are returned, with whether the peer has had the message.
-    pub(crate) fn ground(&mut self) -> Vec<(PublishId, bool)> {
-        let mut settled = Vec::new();
+    /// The peer has forgotten all flights. Returns the messages at QoS 1 in their order: they are to wait again.
+    pub(crate) fn ground(&mut self) -> Vec<Accepted> {
         let mut again = Vec::new();
         for packet_id in self.in_order() {
-            match self.land(packet_id) {
-                Some(Flight { id, stage: Stage::AwaitPubAck(outgoing), .. }) => again.push((id, outgoing)),
-                Some(Flight { id, stage: Stage::AwaitPubRec(_), .. }) => settled.push((id, false)),
-                Some(Flight { id, stage: Stage::AwaitPubComp, .. }) => settled.push((id, true)),
-                None => {}
+            if let Some(Flight { stage: Stage::AwaitPubAck(Some(accepted)), .. }) = self.flights.remove(&packet_id) {
+                again.push(Accepted { was_sent: true, ..accepted });
             }
         }
-        for (id, outgoing) in again.into_iter().rev() {
-            self.bytes = self.bytes.saturating_add(outgoing.bytes());
-            self.waiting.push_front((id, outgoing));
-        }
-        settled
+        (self.bytes, self.settled) = (0, 0);
+        again
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mqtt_proto::{Publish, TopicName};
+    use crate::{Instant, Outgoing};
+    use alloc::sync::Arc;
+    use mqtt_proto::{Publish, PublishBuf, TopicName};
 
-    fn outgoing(qos: QoS) -> Outgoing {
+    fn accepted(number: u64, qos: QoS) -> Accepted {
         let topic = TopicName::new("t").unwrap();
-        let mut outgoing = Outgoing::new(Arc::new(PublishBuf::new(topic, &Publish::new(topic, b"123456789"))));
+        let message = Arc::new(PublishBuf::new(topic, &Publish::new(topic, b"123456789")));
+        let mut outgoing = Outgoing::new(Instant::ZERO, message);
         outgoing.qos = qos;
-        outgoing
+        Accepted { id: PublishId(number), outgoing, give_up: None, failures: 0, was_sent: false }
     }
 
     fn id(value: u16) -> PacketId {
@@ -221,10 +235,7 @@ mod tests {
     #[test]
     fn bytes_are_those_of_the_messages_held() {
         let mut outbound = Outbound::default();
-        outbound.push(PublishId(0), outgoing(QoS::ExactlyOnce));
-        assert_eq!(outbound.bytes(), 10);
-        let (publish_id, message) = outbound.pop().unwrap();
-        outbound.launch(id(1), publish_id, message);
+        outbound.launch(id(1), accepted(0, QoS::ExactlyOnce));
         assert_eq!((outbound.len(), outbound.bytes()), (1, 10));
         outbound.release(id(1));
         assert_eq!((outbound.len(), outbound.bytes()), (1, 0));
@@ -236,22 +247,49 @@ mod tests {
     fn flights_are_sent_again_in_their_order_and_not_in_that_of_their_identifiers() {
         let mut outbound = Outbound::default();
         for (packet_id, qos) in [(9, QoS::AtLeastOnce), (3, QoS::ExactlyOnce), (5, QoS::AtLeastOnce)] {
-            outbound.launch(id(packet_id), PublishId(packet_id.into()), outgoing(qos));
+            outbound.launch(id(packet_id), accepted(packet_id.into(), qos));
         }
         assert_eq!(outbound.in_order(), [id(9), id(3), id(5)]);
     }
 
     #[test]
-    fn when_the_peer_forgot_qos_1_waits_again_and_qos_2_is_settled() {
+    fn when_the_peer_forgot_only_messages_at_qos_1_are_left() {
         let mut outbound = Outbound::default();
-        outbound.launch(id(1), PublishId(1), outgoing(QoS::AtLeastOnce));
-        outbound.launch(id(2), PublishId(2), outgoing(QoS::ExactlyOnce));
-        outbound.launch(id(3), PublishId(3), outgoing(QoS::ExactlyOnce));
+        outbound.launch(id(7), accepted(1, QoS::AtLeastOnce));
+        outbound.launch(id(2), accepted(2, QoS::ExactlyOnce));
+        outbound.launch(id(3), accepted(3, QoS::AtLeastOnce));
+        let again: Vec<_> = outbound.ground().iter().map(|accepted| (accepted.id.0, accepted.was_sent)).collect();
+        assert_eq!(again, [(1, true), (3, true)]);
+        assert_eq!((outbound.len(), outbound.bytes(), outbound.in_use()), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_given_up_keeps_its_identifier_until_it_lands() {
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let mut outbound = Outbound::default();
+            outbound.launch(id(1), accepted(1, qos));
+            outbound.give_up(id(1));
+            outbound.give_up(id(1));
+            assert_eq!((outbound.len(), outbound.bytes(), outbound.in_use()), (0, 0, 1));
+            outbound.release(id(1));
+            assert_eq!(outbound.flight(id(1)).unwrap().stage, Stage::AwaitPubComp(None));
+            outbound.land(id(1));
+            assert_eq!((outbound.len(), outbound.in_use()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn the_first_message_after_the_last_acknowledgement_is_found() {
+        let mut outbound = Outbound::default();
+        for packet_id in [9, 3, 5] {
+            outbound.launch(id(packet_id), accepted(packet_id.into(), QoS::ExactlyOnce));
+            outbound.mark(id(packet_id), u64::from(packet_id != 9));
+        }
+        assert_eq!(outbound.first_sent_at(0), Some(id(9)));
+        assert_eq!(outbound.first_sent_at(1), Some(id(3)));
         outbound.release(id(3));
-        outbound.push(PublishId(4), outgoing(QoS::AtMostOnce));
-        assert_eq!(outbound.ground(), [(PublishId(2), false), (PublishId(3), true)]);
-        assert_eq!(outbound.pop().unwrap().0, PublishId(1));
-        assert_eq!(outbound.pop().unwrap().0, PublishId(4));
-        assert_eq!(outbound.bytes(), 0);
+        assert_eq!(outbound.first_sent_at(1), Some(id(5)));
+        outbound.clear_marks();
+        assert_eq!(outbound.first_sent_at(1), None);
     }
 }

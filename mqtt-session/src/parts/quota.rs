@@ -7,15 +7,26 @@
 pub(crate) struct Quota {
     maximum: u16,
     used: u16,
+    /// One at a time.
+    narrow: bool,
 }
 
 impl Quota {
     pub(crate) const fn new(maximum: u16) -> Self {
-        Self { maximum, used: 0 }
+        Self { maximum, used: 0, narrow: false }
+    }
+
+    /// One at a time, until [`widen`](Self::widen).
+    pub(crate) fn narrow(&mut self) {
+        self.narrow = true;
+    }
+
+    pub(crate) fn widen(&mut self) {
+        self.narrow = false;
     }
 
     pub(crate) const fn is_free(&self) -> bool {
-        self.used < self.maximum
+        self.used < if self.narrow { 1 } else { self.maximum }
     }
 
     /// A delivery has begun. A resumed release counts, too, though it needs no room.
@@ -42,6 +53,17 @@ mod tests {
         quota.take();
         assert!(!quota.is_free());
         quota.give();
+        assert!(quota.is_free());
+    }
+
+    #[test]
+    fn a_narrow_quota_is_one_until_it_is_widened() {
+        let mut quota = Quota::new(2);
+        quota.narrow();
+        assert!(quota.is_free());
+        quota.take();
+        assert!(!quota.is_free());
+        quota.widen();
         assert!(quota.is_free());
     }
 

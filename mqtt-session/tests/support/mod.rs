@@ -1,6 +1,7 @@
 //! A client and a server with a wire of memory between them, in virtual time.
 #![allow(dead_code, reason = "each scenario file uses its part")]
 
+pub(crate) mod seen;
 pub(crate) mod talk;
 
 use std::time::Duration;
