@@ -5,7 +5,7 @@ use mqtt_proto::{
 };
 use mqtt_session::{Client, ConnectOptions, Event, Instant, Server, ServerOptions, Transmit};
 
-pub(crate) fn properties<const N: usize>(all: [Property<'_>; N]) -> PropertiesBuf {
+pub(crate) fn properties<'a>(all: impl IntoIterator<Item = Property<'a>>) -> PropertiesBuf {
     let mut properties = PropertiesBuf::new();
     all.into_iter().for_each(|property| properties.push(property).unwrap());
     properties
@@ -98,6 +98,11 @@ pub(crate) fn packets(codec: Codec, mut bytes: &[u8], closed: bool) -> Vec<Strin
             Packet::Auth(Auth { reason_code, properties }) => name + &code(reason_code) + &proof(&properties),
             Packet::Disconnect(Disconnect { reason_code, .. }) if codec.version == Version::V5 => {
                 name + &code(reason_code)
+            }
+            Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack)
+                if ack.reason_code != ReasonCode::Success =>
+            {
+                name + &code(ack.reason_code)
             }
             _ => name,
         });
