@@ -81,7 +81,7 @@ impl OutboundAliases {
         if let Some(known) = self.by_topic.get(topic) {
             return Some(*known);
         }
-        // v5[MQTT-3.3.2-8] v5[MQTT-3.3.2-10] v5[MQTT-3.3.2-12]
+        // v5[MQTT-3.3.2-8] v5[MQTT-3.3.2-9] v5[MQTT-3.3.2-11]
         let used = u16::try_from(self.by_topic.len()).unwrap_or(u16::MAX);
         if used < self.maximum {
             return TopicAlias::new(used.saturating_add(1)).map(|alias| Alias { alias, last_use: None });
