@@ -2,8 +2,8 @@
 
 mod support;
 
-use mqtt_proto::{QoS, ReasonCode, Version};
-use mqtt_session::{Outcome, Published, ServerOptions};
+use mqtt_proto::{Properties, QoS, ReasonCode, Version};
+use mqtt_session::{AckToken, Acknowledge, ConnectOptions, Event, Outcome, Published, Server, ServerOptions};
 use support::{Pair, Said, VERSIONS, message};
 
 /// v3\[MQTT-4.4.0-1\] v5\[MQTT-4.4.0-1\] v3\[MQTT-3.3.1-1\] v5\[MQTT-3.3.1-1\] v3\[MQTT-4.6.0-1\] v5\[MQTT-4.6.0-1\]
@@ -40,6 +40,41 @@ fn after_pubrec_only_the_pubrel_is_sent_again() {
         assert_eq!(pair.trace[2..], ["C PubRel 1", "S PubComp 1"]);
         assert!(pair.server_received().is_empty());
         assert!(pair.client_said.contains(&Said::Published(id, Outcome::Delivered(ReasonCode::Success))));
+    }
+}
+
+/// What the application has said that it has, it does not get again, whatever became of the acknowledgement; and that keeps its place.
+///
+/// v3\[MQTT-4.3.3-2\] v5\[MQTT-4.3.3-10\] v3\[MQTT-4.6.0-3\] v5\[MQTT-4.6.0-3\]
+#[test]
+fn a_message_that_was_taken_out_of_turn_does_not_come_again() {
+    for version in VERSIONS {
+        let mut options = ConnectOptions::new("c");
+        options.version = version;
+        options.clean_start = false;
+        options.session_expiry_interval = 3600;
+        options.acknowledge = Acknowledge::Manually;
+        let mut pair = Pair::new(options);
+        pair.connect();
+        for payload in ["1", "2"] {
+            pair.server.publish(pair.now, &message("a", payload, QoS::ExactlyOnce)).unwrap();
+        }
+        let tokens = take_tokens(&mut pair);
+        pair.client.acknowledge(pair.now, tokens[1], ReasonCode::Success, Properties::EMPTY).unwrap();
+        pair.cut();
+
+        pair.forget_what_was_said();
+        pair.server = Server::new(pair.now, pair.server_options.clone());
+        pair.client.connect(pair.now).unwrap();
+        pair.transmit();
+        pair.server_reads();
+        let tokens = take_tokens(&mut pair);
+        assert_eq!(pair.client_received(), ["1"]);
+        assert_eq!(pair.trace[2..], ["S Publish 1 dup", "S Publish 2 dup"]);
+        pair.client.acknowledge(pair.now, tokens[0], ReasonCode::Success, Properties::EMPTY).unwrap();
+        pair.drive();
+        assert_eq!(pair.trace[4..6], ["C PubRec 1", "C PubRec 2"]);
+        assert_eq!(pair.server.pending(), 0);
     }
 }
 
@@ -131,4 +166,19 @@ fn how_long_a_session_stays_is_known_when_its_connection_is_gone() {
     let mut pair = Pair::persistent(Version::V5);
     pair.cut();
     assert_eq!(pair.server.session_expiry_interval(), 3600);
+}
+
+/// The server sends, and the client reads. Returns what to acknowledge the messages with.
+fn take_tokens(pair: &mut Pair) -> Vec<AckToken> {
+    pair.transmit();
+    let bytes = std::mem::take(&mut pair.to_client);
+    let mut input = &bytes[..];
+    let mut tokens = Vec::new();
+    while let Some(event) = pair.client.handle_input(pair.now, &mut input) {
+        if let Event::Received(received) = &event {
+            tokens.extend(received.token());
+        }
+        pair.client_said.push(event.into());
+    }
+    tokens
 }

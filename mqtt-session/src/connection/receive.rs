@@ -116,14 +116,14 @@ impl Connection {
         };
         let qos = publish.delivery.qos();
         if qos == QoS::ExactlyOnce {
-            // A repeat is known by its identifier, whatever DUP says: v3[MQTT-4.3.3-2] v5[MQTT-4.3.3-10]
-            if self.session.has_received(packet_id) {
-                link.inbound.repeat(packet_id);
-                self.answer(&Packet::PubRec(Ack::new(packet_id)));
+            // Handed out, and not acknowledged yet: its PUBREC will come.
+            if link.inbound.is_due(packet_id) {
                 return Ok(None);
             }
-            // Handed out, and not taken yet: its PUBREC will come.
-            if link.inbound.is_due(packet_id) {
+            // A repeat is known by its identifier, whatever DUP says: v3[MQTT-4.3.3-2] v5[MQTT-4.3.3-10]
+            if self.session.has_received(packet_id) {
+                let serial = link.inbound.receive(packet_id, qos, 0);
+                self.taken(serial, ReasonCode::Success, PropertiesBuf::new());
                 return Ok(None);
             }
         }
@@ -137,8 +137,7 @@ impl Connection {
         let serial = link.inbound.receive(packet_id, qos, bytes);
         let token = match self.acknowledge {
             Acknowledge::AtOnce => {
-                link.inbound.take(serial, ReasonCode::Success, PropertiesBuf::new());
-                self.send_acknowledgements();
+                self.taken(serial, ReasonCode::Success, PropertiesBuf::new());
                 None
             }
             Acknowledge::Manually => {
@@ -164,11 +163,18 @@ impl Connection {
         }
         // PUBREC has the same codes and properties. It may have to wait, so this is the time to say that it would be refused.
         self.measure(&Packet::PubAck(ack))?;
-        if !self.link.inbound.take(token.serial, ack.reason_code, ack.properties.into()) {
-            return Err(AckError::Stale);
+        if self.taken(token.serial, ack.reason_code, ack.properties.into()) { Ok(()) } else { Err(AckError::Stale) }
+    }
+
+    /// The host has a message. At QoS 2 it must not get it again, even if the acknowledgement has to wait for others and the connection ends before.
+    /// False: it had it before.
+    fn taken(&mut self, serial: u64, reason_code: ReasonCode, properties: PropertiesBuf) -> bool {
+        let Some((packet_id, qos)) = self.link.inbound.take(serial, reason_code, properties) else { return false };
+        if qos == QoS::ExactlyOnce && !reason_code.is_failure() {
+            self.session.commit(SessionOp::Receive(packet_id));
         }
         self.send_acknowledgements();
-        Ok(())
+        true
     }
 
     /// v3\[MQTT-4.3.2-2\] v3\[MQTT-4.3.3-2\] v5\[MQTT-4.3.2-4\] v5\[MQTT-4.3.3-8\]
@@ -176,9 +182,6 @@ impl Connection {
         while let Some(Acknowledgement { packet_id, qos, reason_code, properties }) = self.link.inbound.next() {
             let ack = Ack { packet_id, reason_code, properties: properties.as_properties() };
             if qos == QoS::ExactlyOnce {
-                if !ack.reason_code.is_failure() {
-                    self.session.commit(SessionOp::Receive(packet_id));
-                }
                 self.answer(&Packet::PubRec(ack));
             } else {
                 self.answer(&Packet::PubAck(ack));

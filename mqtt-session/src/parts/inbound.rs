@@ -55,7 +55,7 @@ impl Inbound {
         self.bytes
     }
 
-    /// A QoS 2 message with this identifier has been handed out and not been taken.
+    /// A QoS 2 message with this identifier has been handed out, and its PUBREC has not gone out.
     pub(crate) fn is_due(&self, packet_id: PacketId) -> bool {
         self.due_released.contains(&packet_id)
     }
@@ -71,15 +71,17 @@ impl Inbound {
         serial
     }
 
-    /// The host has taken a message. False: it had been taken before.
-    pub(crate) fn take(&mut self, serial: u64, reason_code: ReasonCode, properties: PropertiesBuf) -> bool {
-        let index = serial.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
-        let Some(owed) = index.and_then(|index| self.due_taken.get_mut(index)).filter(|owed| owed.answer.is_none())
-        else {
-            return false;
-        };
+    /// The host has taken a message, which is returned. `None`: it had been taken before.
+    pub(crate) fn take(
+        &mut self,
+        serial: u64,
+        reason_code: ReasonCode,
+        properties: PropertiesBuf,
+    ) -> Option<(PacketId, QoS)> {
+        let index = serial.checked_sub(self.first).and_then(|index| usize::try_from(index).ok())?;
+        let owed = self.due_taken.get_mut(index).filter(|owed| owed.answer.is_none())?;
         owed.answer = Some((reason_code, properties));
-        true
+        Some((owed.packet_id, owed.qos))
     }
 
     /// The next acknowledgement that may go out: in the order of the messages, so one that is not taken holds back those behind it
@@ -96,11 +98,6 @@ impl Inbound {
             }
         }
         Some(Acknowledgement { packet_id: owed.packet_id, qos: owed.qos, reason_code, properties })
-    }
-
-    /// A QoS 2 message of an earlier connection came again: it counts on this one, too.
-    pub(crate) fn repeat(&mut self, packet_id: PacketId) {
-        self.await_release.insert(packet_id);
     }
 
     /// PUBREL.
@@ -122,9 +119,9 @@ mod tests {
         let mut inbound = Inbound::default();
         let first = inbound.receive(id(9), QoS::AtLeastOnce, 10);
         let second = inbound.receive(id(4), QoS::AtLeastOnce, 10);
-        assert!(inbound.take(second, ReasonCode::Success, PropertiesBuf::new()));
+        assert_eq!(inbound.take(second, ReasonCode::Success, PropertiesBuf::new()), Some((id(4), QoS::AtLeastOnce)));
         assert_eq!(inbound.next(), None);
-        assert!(inbound.take(first, ReasonCode::Success, PropertiesBuf::new()));
+        assert!(inbound.take(first, ReasonCode::Success, PropertiesBuf::new()).is_some());
         assert_eq!(inbound.next().unwrap().packet_id, id(9));
         assert_eq!(inbound.next().unwrap().packet_id, id(4));
         assert_eq!((inbound.unacknowledged(), inbound.bytes()), (0, 0));
@@ -134,11 +131,11 @@ mod tests {
     fn a_message_is_taken_once() {
         let mut inbound = Inbound::default();
         let serial = inbound.receive(id(1), QoS::AtLeastOnce, 0);
-        assert!(inbound.take(serial, ReasonCode::Success, PropertiesBuf::new()));
-        assert!(!inbound.take(serial, ReasonCode::Success, PropertiesBuf::new()));
+        assert!(inbound.take(serial, ReasonCode::Success, PropertiesBuf::new()).is_some());
+        assert!(inbound.take(serial, ReasonCode::Success, PropertiesBuf::new()).is_none());
         inbound.next();
-        assert!(!inbound.take(serial, ReasonCode::Success, PropertiesBuf::new()));
-        assert!(!inbound.take(serial + 1, ReasonCode::Success, PropertiesBuf::new()));
+        assert!(inbound.take(serial, ReasonCode::Success, PropertiesBuf::new()).is_none());
+        assert!(inbound.take(serial + 1, ReasonCode::Success, PropertiesBuf::new()).is_none());
     }
 
     #[test]
