@@ -13,7 +13,7 @@ use crate::{Dialect, Frame, Leniency, OpaqueConnect, Packet, Role, TransmitBuf, 
 /// It decodes what the *other* end may send, and encodes what *we* may send; everything else is an error.
 ///
 /// ```
-/// use mqtt_proto::{Cause, Codec, EncodeError, Packet, Role, TransmitBuf, Version};
+/// use mqtt_proto::{Cause, Codec, EncodeError, Packet, PacketType, Role, TransmitBuf, Version};
 ///
 /// let client = Codec::client(Version::V3_1_1);
 /// assert_eq!(client.decode(&mut &[0xD0, 0x00][..])?, Some(Packet::PingResp));
@@ -23,7 +23,7 @@ use crate::{Dialect, Frame, Leniency, OpaqueConnect, Packet, Role, TransmitBuf, 
 /// client.encode(&Packet::PingReq, &mut out)?;
 /// assert_eq!(client.encoded_len(&Packet::PingReq)?, out.len());
 /// let error = client.encode(&Packet::PingResp, &mut out).unwrap_err();
-/// assert_eq!(error, EncodeError::WrongDirection { role: Role::Client });
+/// assert_eq!(error, EncodeError::WrongDirection { packet_type: PacketType::PingResp, role: Role::Client });
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,7 +79,8 @@ impl Codec {
         Ok(Some(packet))
     }
 
-    /// Decodes a packet that has been cut off already. The limit is that of who cut it: `packet_bytes_max` is not asked again.
+    /// Decodes a packet that has been cut off already. How large it may be and how its length may be written was up to who cut it:
+    /// `packet_bytes_max` is not asked again, nor is [`Leniency::PaddedRemainingLength`].
     ///
     /// ```
     /// use mqtt_proto::{Codec, Dialect, Framer, Packet, Version};
@@ -190,7 +191,7 @@ impl Codec {
         if !packet_type.is_sent_by(self.role, self.version) && !matches!(packet, Packet::Opaque(_)) {
             return Err(match packet_type {
                 PacketType::Auth => EncodeError::NotInVersion { what: "AUTH", version: self.version },
-                _ => EncodeError::WrongDirection { role: self.role },
+                _ => EncodeError::WrongDirection { packet_type, role: self.role },
             });
         }
         let first = packet_type.first_byte(packet_type.flags());

@@ -212,11 +212,13 @@ leniencies! {
     ///
     /// From clients whose password is a token that says who they are, which 5.0 came to allow.
     PasswordWithoutUserName;
-    /// Bytes behind the last field of a packet (v3\[MQTT-3.1.4-1\] v5\[MQTT-3.1.4-1\]); they are dropped.
+    /// Bytes behind the last field of a packet (v3\[MQTT-3.1.4-1\] v5\[MQTT-3.1.4-1\]); they are dropped. A packet that ends in a list or a payload
+    /// has no such place, and behind a short acknowledgement of 5.0 they are read as what it left out.
     ///
     /// From senders that pad, and from clients that send a user name or a password without its flag.
     TrailingBytes;
-    /// A Remaining Length of more bytes than its value needs, at most four (v5\[MQTT-1.5.5-1\]). Only this one: in properties it stays an error.
+    /// A Remaining Length of more bytes than its value needs, at most four (v5\[MQTT-1.5.5-1\]; older versions are silent, and read as strictly
+    /// without this). Only this one: in properties it stays an error.
     ///
     /// From small devices that leave room for the length before they know it.
     PaddedRemainingLength;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{ReasonCode, Role, Version};
+use crate::{PacketType, ReasonCode, Role, Version};
 
 macro_rules! causes {
     ($( $(#[doc = $doc:literal])* $name:ident => $reason:ident, $statement:literal, $message:literal; )*) => {
@@ -50,7 +50,7 @@ macro_rules! causes {
 causes! {
     /// A Remaining Length or another variable byte integer goes on after four bytes.
     VarintTooLong => MalformedPacket, "v3 2.2.3, v5[MQTT-1.5.5-1]", "variable byte integer is longer than four bytes";
-    /// A variable byte integer has more bytes than its value needs.
+    /// A variable byte integer has more bytes than its value needs. Versions before 5.0 are silent; it is refused there, too, for no encoder is known to write one.
     VarintNotShortest => MalformedPacket, "v5[MQTT-1.5.5-1]", "variable byte integer is not in its shortest form";
     /// The packet is larger than the receiver's limit.
     PacketTooLarge => PacketTooLarge, "v5[MQTT-3.1.2-24] v5[MQTT-3.2.2-15]", "packet is larger than the receiver's limit";
@@ -217,8 +217,10 @@ pub enum EncodeError {
         what: &'static str,
     },
     /// This end may not send it.
-    #[error("a {role} may not send this packet v3 2.2.1, v5 2.1.2")]
+    #[error("a {role} may not send {packet_type} v3 2.2.1, v5 2.1.2")]
     WrongDirection {
+        /// The packet.
+        packet_type: PacketType,
         /// Our end.
         role: Role,
     },

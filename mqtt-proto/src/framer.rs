@@ -260,6 +260,15 @@ mod tests {
     }
 
     #[test]
+    fn a_codec_hands_its_limit_to_its_framer() {
+        let mut codec = Codec::server(Version::V5);
+        codec.packet_bytes_max = 130;
+        assert_eq!(Framer::for_codec(&codec), Framer::new(130));
+        let error = Framer::for_codec(&codec).next(&mut &[0x30, 0x80, 0x01][..]).unwrap_err();
+        assert_eq!(error.cause(), Cause::PacketTooLarge);
+    }
+
+    #[test]
     fn a_bad_header_is_refused_at_its_first_wrong_byte() {
         assert_eq!(Framer::new(100).next(&mut &[0x00][..]).unwrap_err().cause(), Cause::ReservedPacketType);
         let error = Framer::new(100).next(&mut &[0x30, 0x80, 0x80, 0x80, 0x80][..]).unwrap_err();

@@ -2,6 +2,8 @@
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+use core::fmt;
+
 use crate::error::Cause;
 use crate::{Dialect, Leniency, Role, Version, varint};
 
@@ -133,11 +135,12 @@ impl PacketType {
 
     /// `flags` may stand in the first byte. PUBLISH checks its own.
     pub(crate) const fn takes_flags(self, flags: u8, version: Version) -> bool {
-        const DUP: u8 = 0b1000;
+        const QOS: u8 = 0b0110;
         match self {
             Self::Publish => true,
-            Self::PubRel | Self::Subscribe | Self::Unsubscribe if version.dup_on_every_request() => {
-                flags & !DUP == self.flags()
+            Self::PubRel | Self::Subscribe | Self::Unsubscribe if version.requests_have_qos() => {
+                // DUP says that it has been sent before, RETAIN is unused.
+                flags & QOS == self.flags()
             }
             // v3[MQTT-3.14.1-1] v5[MQTT-3.14.1-1] v5[MQTT-3.15.1-1]
             _ => flags == self.flags() || !version.reserved_bits_are_checked(),
@@ -146,6 +149,30 @@ impl PacketType {
 
     pub(crate) const fn first_byte(self, flags: u8) -> u8 {
         ((self as u8) << 4) | flags
+    }
+}
+
+/// The specification's name.
+impl fmt::Display for PacketType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Reserved => "reserved packet",
+            Self::Connect => "CONNECT",
+            Self::ConnAck => "CONNACK",
+            Self::Publish => "PUBLISH",
+            Self::PubAck => "PUBACK",
+            Self::PubRec => "PUBREC",
+            Self::PubRel => "PUBREL",
+            Self::PubComp => "PUBCOMP",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::SubAck => "SUBACK",
+            Self::Unsubscribe => "UNSUBSCRIBE",
+            Self::UnsubAck => "UNSUBACK",
+            Self::PingReq => "PINGREQ",
+            Self::PingResp => "PINGRESP",
+            Self::Disconnect => "DISCONNECT",
+            Self::Auth => "AUTH",
+        })
     }
 }
 

@@ -60,7 +60,7 @@
 //! without it.
 //!
 //! * `proptest`: strategies, `mqtt_proto::proptest`, without `std`.
-//! * `arbitrary`: implementations of `Arbitrary` for [`PacketBuf`], [`Codec`], [`Text`], [`TopicName`] and [`TopicFilter`]. The crate of that name
+//! * `arbitrary`: implementations of `Arbitrary` for [`PacketBuf`], [`Codec`], [`Text`], and topic names and filters, borrowed and owned. The crate of that name
 //!   uses `std`.
 
 #![no_std]

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
+use core::iter::FusedIterator;
 
 use crate::error::{DecodeError, EncodeError};
 use crate::reader::Reader;
@@ -57,10 +58,11 @@ impl<'a, T: Element<'a>> List<'a, T> {
     /// The elements, in order.
     #[must_use]
     pub fn iter(&self) -> ListIter<'a, T> {
-        ListIter(match self.0 {
+        let cursor = match self.0 {
             Source::Encoded { bytes, version, .. } => Cursor::Encoded { reader: Reader::new(bytes, 0), version },
             Source::Slice(slice) => Cursor::Slice(slice.iter()),
-        })
+        };
+        ListIter { cursor, left: self.len() }
     }
 
     /// Reads elements up to the end of the packet, and lets `check` refuse them.
@@ -144,12 +146,16 @@ impl<'a, T: Element<'a> + fmt::Debug> fmt::Debug for List<'a, T> {
 /// let Some(Packet::SubAck(suback)) = client.decode(&mut &[0x90, 5, 0, 10, 0, 1, 0x87][..])? else { panic!() };
 /// let mut codes = suback.reason_codes.iter();
 /// assert_eq!(codes.next(), Some(ReasonCode::GrantedQos1));
+/// assert_eq!(codes.len(), 1);
 /// assert_eq!(codes.next(), Some(ReasonCode::NotAuthorized));
 /// assert_eq!(codes.next(), None);
 /// # Ok::<(), mqtt_proto::DecodeError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct ListIter<'a, T>(Cursor<'a, T>);
+pub struct ListIter<'a, T> {
+    cursor: Cursor<'a, T>,
+    left: usize,
+}
 
 #[derive(Clone, Debug)]
 enum Cursor<'a, T> {
@@ -162,9 +168,19 @@ impl<'a, T: Element<'a>> Iterator for ListIter<'a, T> {
 
     #[inline]
     fn next(&mut self) -> Option<T> {
-        match &mut self.0 {
+        self.left = self.left.saturating_sub(1);
+        match &mut self.cursor {
             Cursor::Encoded { reader, version } => T::read_again(reader, *version),
             Cursor::Slice(slice) => slice.next().copied(),
         }
     }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
 }
+
+impl<'a, T: Element<'a>> ExactSizeIterator for ListIter<'a, T> {}
+
+impl<'a, T: Element<'a>> FusedIterator for ListIter<'a, T> {}

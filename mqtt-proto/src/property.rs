@@ -241,8 +241,11 @@ pub struct SubscriptionId(core::num::NonZeroU32);
 impl SubscriptionId {
     /// `None` where the value is outside the range.
     #[must_use]
-    pub fn new(value: u32) -> Option<Self> {
-        core::num::NonZeroU32::new(value).filter(|value| value.get() <= VARINT_MAX).map(Self)
+    pub const fn new(value: u32) -> Option<Self> {
+        match core::num::NonZeroU32::new(value) {
+            Some(nonzero) if value <= VARINT_MAX => Some(Self(nonzero)),
+            _ => None,
+        }
     }
 
     /// The value.
@@ -266,8 +269,11 @@ pub struct TopicAlias(core::num::NonZeroU16);
 impl TopicAlias {
     /// `None` for 0: v5\[MQTT-3.3.2-8\].
     #[must_use]
-    pub fn new(value: u16) -> Option<Self> {
-        core::num::NonZeroU16::new(value).map(Self)
+    pub const fn new(value: u16) -> Option<Self> {
+        match core::num::NonZeroU16::new(value) {
+            Some(value) => Some(Self(value)),
+            None => None,
+        }
     }
 
     /// The value.
@@ -467,7 +473,7 @@ impl<'a> Iterator for PropertiesIter<'a> {
 /// Properties to be sent: a range of bytes that grows, checked property by property.
 ///
 /// ```
-/// use mqtt_proto::{Cause, PropertiesBuf, Property, TopicAlias};
+/// use mqtt_proto::{Cause, PropertiesBuf, Property};
 ///
 /// let mut properties = PropertiesBuf::new();
 /// properties.push(Property::ServerKeepAlive(30))?;

@@ -108,7 +108,7 @@ impl<'a> TopicName<'a> {
 /// assert_eq!(kept.as_name(), "a/b");
 /// # Ok::<(), mqtt_proto::Cause>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicNameBuf(Bytes);
 
 impl TopicNameBuf {
@@ -223,6 +223,7 @@ impl<'a> TopicFilter<'a> {
     }
 
     /// The share name and the filter proper, if this is a shared subscription, `$share/{name}/{filter}` (5.0 section 4.8.2).
+    /// That filter is one as before 5.0: `$share/` in it has no meaning any more.
     ///
     /// To match, ask the whole filter: [`matches`](Self::matches) looks behind the share name, once.
     ///
@@ -289,7 +290,7 @@ impl<'a> TopicFilter<'a> {
 /// assert_eq!(kept.as_filter(), "a/+");
 /// # Ok::<(), mqtt_proto::Cause>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicFilterBuf(Bytes);
 
 impl TopicFilterBuf {
@@ -344,6 +345,37 @@ macro_rules! text_impls {
 
 text_impls!(TopicName);
 text_impls!(TopicFilter);
+
+macro_rules! buf_impls {
+    ($name:ident, $view:ident) => {
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.$view() == *other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self == *other
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.$view(), f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.$view(), f)
+            }
+        }
+    };
+}
+
+buf_impls!(TopicNameBuf, as_name);
+buf_impls!(TopicFilterBuf, as_filter);
 
 const SHARE: &[u8] = b"$share/";
 

@@ -152,9 +152,9 @@ impl Version {
         !self.is_3_1()
     }
 
-    /// A retransmitted PUBREL, SUBSCRIBE or UNSUBSCRIBE may have the DUP bit set.
+    /// PUBREL, SUBSCRIBE and UNSUBSCRIBE have a QoS, which is 1, and a DUP flag, set when they are sent again.
     #[must_use]
-    pub const fn dup_on_every_request(self) -> bool {
+    pub const fn requests_have_qos(self) -> bool {
         self.is_3_1()
     }
 

@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use bytes::{Buf, Bytes};
 
@@ -41,7 +42,7 @@ pub const SHARED_BYTES_MIN: usize = 4096;
 /// out.release();
 /// assert!(out.is_empty());
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default)]
 pub struct TransmitBuf {
     copied: Vec<u8>,
     /// Bytes of `copied` already sent.
@@ -52,7 +53,7 @@ pub struct TransmitBuf {
 }
 
 /// Bytes by reference, to be sent when `copied` has been sent up to `at`.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 struct Shared {
     at: usize,
     bytes: Bytes,
@@ -221,6 +222,22 @@ impl TransmitBuf {
     }
 }
 
+/// A buffer is what is left to be sent, however it is held.
+impl PartialEq for TransmitBuf {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.slices().flatten().eq(other.slices().flatten())
+    }
+}
+
+impl Eq for TransmitBuf {}
+
+impl Hash for TransmitBuf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_usize(self.len());
+        self.slices().flatten().for_each(|&byte| state.write_u8(byte));
+    }
+}
+
 /// Not the bytes: there may be secrets among them.
 impl fmt::Debug for TransmitBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -292,6 +309,30 @@ mod tests {
             assert_eq!(out.len(), put - sent);
             assert!(out.copied.len() < 1000 && out.shared.len() < 10, "after {put} bytes");
         }
+    }
+
+    #[test]
+    fn a_buffer_equals_another_with_the_same_bytes_left() {
+        let mut shared = TransmitBuf::new();
+        shared.put_bytes(Bytes::from_static(b"abc"));
+        shared.put_slice(b"d");
+        shared.advance(1);
+        let mut copied = TransmitBuf::new();
+        copied.put_slice(b"bcd");
+        assert_eq!(shared, copied);
+        copied.advance(1);
+        assert_ne!(shared, copied);
+    }
+
+    #[test]
+    fn an_empty_buffer_gives_its_memory_back_and_another_keeps_it() {
+        let mut out = mixed();
+        out.release();
+        assert_eq!(flat(&out), b"abcdefghi");
+        out.clear();
+        assert!(out.copied.capacity() > 0);
+        out.release();
+        assert_eq!((out.copied.capacity(), out.shared.capacity()), (0, 0));
     }
 
     #[test]

@@ -268,7 +268,7 @@ fn what_is_not_in_the_dialect_is_not_written() {
     assert_eq!(encode(with(&LONG), &connect(&LONG[0])), Err(EncodeError::FieldTooLong { field: "protocol name" }));
     let mut server = with(&OTHERS);
     server.role = Server;
-    let wrong_end = Err(EncodeError::WrongDirection { role: Server });
+    let wrong_end = Err(EncodeError::WrongDirection { packet_type: PacketType::Connect, role: Server });
     assert_eq!(encode(server, &opaque(&OTHERS[3])), wrong_end);
     assert_eq!(encode(server, &connect(&OTHERS[0])), wrong_end);
 

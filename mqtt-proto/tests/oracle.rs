@@ -71,7 +71,7 @@ fn is_packet(version: Version, sender: Role, bytes: &[u8]) -> Option<()> {
     let v5 = version == V5;
     let from_client = sender == Role::Client;
     let fixed_flags = match packet_type {
-        PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe if version == V3_1 => flags & 7 == 2,
+        PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe if version == V3_1 => flags & 6 == 2,
         PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe => flags == 2,
         PacketType::Publish => true,
         _ => flags == 0 || version == V3_1,

@@ -97,18 +97,18 @@ fn every_refusal_has_its_reason_and_writes_nothing() {
 
     // From the wrong end.
     let ping = Packet::PingReq;
-    refuses(V5, Server, ping, EncodeError::WrongDirection { role: Server });
+    refuses(V5, Server, ping, EncodeError::WrongDirection { packet_type: PacketType::PingReq, role: Server });
     refuses(
         V3_1_1,
         Server,
         Packet::Disconnect(Disconnect::new(ReasonCode::Success)),
-        EncodeError::WrongDirection { role: Server },
+        EncodeError::WrongDirection { packet_type: PacketType::Disconnect, role: Server },
     );
     refuses(
         V5,
         Client,
         Packet::UnsubAck(UnsubAck::new(ID, &[ReasonCode::Success])),
-        EncodeError::WrongDirection { role: Client },
+        EncodeError::WrongDirection { packet_type: PacketType::UnsubAck, role: Client },
     );
 
     // 5.0 only.

@@ -35,7 +35,7 @@ fn versions_differ_as_they_should() {
     assert_eq!(answers(Version::has_session_present), not_3_1);
     assert_eq!(answers(Version::suback_can_refuse), not_3_1);
     assert_eq!(answers(Version::reserved_bits_are_checked), not_3_1);
-    assert_eq!(answers(Version::dup_on_every_request), [true, false, false]);
+    assert_eq!(answers(Version::requests_have_qos), [true, false, false]);
     assert_eq!(Version::ALL.map(Version::level), [3, 4, 5]);
     assert_eq!(Version::ALL.map(|version| version.to_string()), ["MQTT 3.1", "MQTT 3.1.1", "MQTT 5.0"]);
 }
@@ -191,8 +191,8 @@ fn errors_end_with_the_place_in_the_specification() {
     assert_eq!(long.to_string(), "password is longer than 65,535 bytes v5 1.5.6");
     assert!(EncodeError::PacketTooLong.to_string().ends_with("v5[MQTT-1.5.5-1]"));
     for (role, who) in [(Role::Client, "client"), (Role::Server, "server")] {
-        let error = EncodeError::WrongDirection { role }.to_string();
-        assert_eq!(error, format!("a {who} may not send this packet v3 2.2.1, v5 2.1.2"));
+        let error = EncodeError::WrongDirection { packet_type: PacketType::SubAck, role }.to_string();
+        assert_eq!(error, format!("a {who} may not send SUBACK v3 2.2.1, v5 2.1.2"));
     }
 }
 
