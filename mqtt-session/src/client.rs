@@ -4,8 +4,9 @@ use alloc::string::String;
 use core::num::{NonZeroU16, NonZeroU32};
 
 use mqtt_proto::{
-    Auth, Codec, ConnAck, Connect, Frame, Packet, PacketId, PacketType, Properties, PropertiesBuf, Property,
-    ReasonCode, Subscribe, Subscription, Text, TopicFilter, TopicName, TransmitBuf, Unsubscribe, Will,
+    Auth, Codec, ConnAck, Connect, EncodeError, Frame, Opaque, OpaqueConnect, Packet, PacketId, PacketType, Properties,
+    PropertiesBuf, Property, ReasonCode, Subscribe, Subscription, Text, TopicFilter, TopicName, TransmitBuf,
+    Unsubscribe, Will,
 };
 
 use crate::connection::{Announced, Connection, Fit, Handled, Phase, Transmit, explains};
@@ -120,13 +121,19 @@ impl Client {
             return Err(ConnectError::NotIdle);
         }
         let mut hello = TransmitBuf::new();
-        let properties = connect_properties(&self.options)?;
+        let properties = match self.options.opaque_connect {
+            Some(_) => PropertiesBuf::new(),
+            None => connect_properties(&self.options)?,
+        };
         self.encode_connect(&mut hello, properties.as_properties())?;
         self.connection.begin(now, Phase::AwaitConnAck, codec(&self.options));
         let link = &mut self.connection.link;
-        link.aliases = InboundAliases::new(self.options.topic_alias_maximum);
+        let is_told = self.options.opaque_connect.is_none();
+        if is_told {
+            link.aliases = InboundAliases::new(self.options.topic_alias_maximum);
+        }
         link.method = properties.as_properties().authentication_method().map(|method| method.as_str().into());
-        if self.options.version.has_receive_maximum() {
+        if is_told && self.options.version.has_receive_maximum() {
             link.announced = Announced {
                 receive_maximum: self.options.receive_maximum.max(1),
                 problem_information: properties.as_properties().request_problem_information().unwrap_or(true),
@@ -139,9 +146,16 @@ impl Client {
 
     fn encode_connect(&self, out: &mut TransmitBuf, properties: Properties<'_>) -> Result<(), ConnectError> {
         let options = &self.options;
+        if let Some(body) = &options.opaque_connect {
+            let protocol =
+                options.protocol.ok_or(EncodeError::NotInDialect { what: "an opaque CONNECT without a protocol" })?;
+            codec(options).encode(&Packet::OpaqueConnect(OpaqueConnect { protocol, body }), out)?;
+            return Ok(());
+        }
         let client_id =
             self.assigned_client_id.as_ref().filter(|_| options.client_id.is_empty()).unwrap_or(&options.client_id);
         let mut connect = Connect::new(Text::new(client_id)?);
+        connect.protocol = options.protocol;
         connect.clean_start = options.clean_start;
         connect.keep_alive = options.keep_alive;
         connect.user_name = options.user_name.as_deref().map(Text::new).transpose()?;
@@ -484,6 +498,33 @@ impl Client {
         Ok(self.connection.send_auth(now, auth, data, Phase::AwaitReAuth)?)
     }
 
+    /// Sends a packet of a type that the standard reserves, where the [dialect](mqtt_proto::Dialect) has it. It goes out at once or not at all, and nothing is heard of it.
+    ///
+    /// ```
+    /// use mqtt_proto::{Opaque, PacketType, TransmitBuf, Version};
+    /// use mqtt_session::{Client, ConnectOptions, Instant};
+    ///
+    /// let mut options = ConnectOptions::new("c");
+    /// options.dialect.reserved_packet_types = true;
+    /// let mut client = Client::new(options);
+    /// # client.connect(Instant::ZERO)?;
+    /// # client.handle_input(Instant::ZERO, &mut &[0x20, 3, 0, 0, 0][..]);
+    /// # client.poll_transmit(Instant::ZERO, &mut TransmitBuf::new());
+    /// let own = Opaque::new(PacketType::Reserved, 0, b"own").unwrap();
+    /// client.send_opaque(Instant::ZERO, own)?;
+    /// let mut out = TransmitBuf::new();
+    /// client.poll_transmit(Instant::ZERO, &mut out);
+    /// assert_eq!(out.slices().next(), Some(&b"\x00\x03own"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// There is no connection, too much output waits, the dialect has no such packet, or the peer takes none of this size.
+    pub fn send_opaque(&mut self, _: Instant, opaque: Opaque<'_>) -> Result<(), RequestError> {
+        self.connection.send_opaque(opaque)
+    }
+
     /// Ends the connection in good order, or gives up to get one: DISCONNECT, then close.
     ///
     /// # Errors
@@ -505,6 +546,7 @@ impl Client {
 fn codec(options: &ConnectOptions) -> Codec {
     let mut codec = Codec::client(options.version);
     codec.packet_bytes_max = options.packet_bytes_max;
+    codec.dialect = options.dialect;
     codec
 }
 

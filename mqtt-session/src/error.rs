@@ -160,6 +160,9 @@ pub enum RequestError {
     /// Too many are unanswered: see `Limits::requests_max`.
     #[error("too many unanswered requests (limit: requests_max)")]
     TooMany,
+    /// More output waits than may: see `Limits::output_bytes_max`.
+    #[error("too much output waits (limit: output_bytes_max)")]
+    OutputFull,
     /// The server takes no subscriptions with wildcards.
     #[error("the server takes no subscriptions with wildcards v5 3.2.2.3.11")]
     WildcardSubscriptionsNotSupported,

@@ -1,7 +1,8 @@
 //! What the machines have to say.
 
 use mqtt_proto::{
-    Auth, ConnAck, Connect, DecodeError, Properties, ReasonCode, SubAck, Subscribe, UnsubAck, Unsubscribe,
+    Auth, ConnAck, Connect, DecodeError, Opaque, OpaqueConnect, Properties, ReasonCode, SubAck, Subscribe, UnsubAck,
+    Unsubscribe,
 };
 
 use crate::error::Violation;
@@ -18,6 +19,10 @@ pub enum Event<'a> {
     /// Server: a client asks for a connection. Answer with [`Server::accept`](crate::Server::accept), [`Server::refuse`](crate::Server::refuse) or, if it names a method,
     /// [`Server::authenticate`](crate::Server::authenticate); until then nothing else is read. A method that you don't know has to be refused: v5\[MQTT-4.12.0-1\].
     ConnectRequested(Connect<'a>),
+    /// Server: the same, in words that only the host understands: a CONNECT under one of the [dialect](crate::ServerOptions::dialect)'s protocols.
+    OpaqueConnectRequested(OpaqueConnect<'a>),
+    /// A packet of a type that the standard reserves has arrived, while connected. Only in a [dialect](mqtt_proto::Dialect) that has them.
+    Opaque(Opaque<'a>),
     /// A message has arrived.
     Received(Received<'a>),
     /// A publish is settled.

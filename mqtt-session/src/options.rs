@@ -6,7 +6,7 @@ use core::fmt;
 use core::time::Duration;
 
 use bytes::Bytes;
-use mqtt_proto::{PropertiesBuf, QoS, Version};
+use mqtt_proto::{Dialect, PropertiesBuf, Protocol, QoS, Version};
 
 /// A bound for everything that could grow.
 ///
@@ -129,6 +129,12 @@ pub struct ConnectOptions {
     pub password: Option<Vec<u8>>,
     /// A proof in several steps. 5.0 only.
     pub authentication: Option<Authentication>,
+    /// How the server departs from the standard. Default: not at all.
+    pub dialect: Dialect,
+    /// Which of the dialect's protocols to connect under; it stands for [`version`](Self::version). Default: the standard's.
+    pub protocol: Option<&'static Protocol>,
+    /// What CONNECT says instead of its fields, under a protocol that has a body of its own: none of these options is in it then.
+    pub opaque_connect: Option<Vec<u8>>,
     /// What the server publishes if the client goes without a word.
     pub will: Option<WillOptions>,
     /// Publishes at QoS 1 and 2 that we take before we acknowledge one. 5.0 only. Default: 100.
@@ -158,6 +164,9 @@ impl ConnectOptions {
             user_name: None,
             password: None,
             authentication: None,
+            dialect: Dialect::STANDARD,
+            protocol: None,
+            opaque_connect: None,
             will: None,
             receive_maximum: 100,
             packet_bytes_max: 1 << 20,
@@ -181,6 +190,9 @@ impl fmt::Debug for ConnectOptions {
             .field("user_name", &self.user_name)
             .field("password", &self.password.as_ref().map(|_| format_args!("(hidden)")))
             .field("authentication", &self.authentication)
+            .field("dialect", &self.dialect)
+            .field("protocol", &self.protocol)
+            .field("opaque_connect", &self.opaque_connect.as_ref().map(|_| format_args!("(hidden)")))
             .field("will", &self.will)
             .field("receive_maximum", &self.receive_maximum)
             .field("packet_bytes_max", &self.packet_bytes_max)
@@ -302,6 +314,9 @@ pub struct ServerOptions {
     pub subscription_identifier_available: bool,
     /// Subscriptions may be shared. Default: no.
     pub shared_subscription_available: bool,
+    /// How clients may depart from the standard. Default: not at all. [`Broker`](crate::Broker) refuses a CONNECT with an opaque body, which only its maker
+    /// can read, and passes over packets of reserved types.
+    pub dialect: Dialect,
     /// Who acknowledges messages.
     pub acknowledge: Acknowledge,
     /// Bounds. [`Limits::queued_messages_max`] is 100,000 here: a burst for one client comes from many.
@@ -320,6 +335,7 @@ impl Default for ServerOptions {
             wildcard_subscription_available: true,
             subscription_identifier_available: true,
             shared_subscription_available: false,
+            dialect: Dialect::STANDARD,
             acknowledge: Acknowledge::default(),
             limits: Limits { queued_messages_max: 100_000, ..Limits::default() },
         }

@@ -4,16 +4,16 @@ use core::fmt;
 use core::num::{NonZeroU16, NonZeroU32};
 
 use mqtt_proto::{
-    Auth, Cause, Codec, ConnAck, Connect, DecodeError, Disconnect, EncodeError, Frame, Packet, PacketId, PacketType,
-    Properties, PropertiesBuf, Property, ReasonCode, SubAck, Text, TransmitBuf, UnsubAck, Version,
+    Auth, Cause, Codec, ConnAck, Connect, DecodeError, Disconnect, EncodeError, Frame, Opaque, Packet, PacketId,
+    PacketType, Properties, PropertiesBuf, Property, ReasonCode, SubAck, Text, TransmitBuf, UnsubAck, Version,
 };
 
 use crate::connection::{Announced, Connection, Fit, Handled, Phase, TOO_LARGE, Transmit, only_explains};
 use crate::event::DisconnectCause;
 use crate::parts::alias::InboundAliases;
 use crate::{
-    AckError, AckToken, Agreed, AnswerError, Event, Instant, Message, Outgoing, PublishError, Published, ServerOptions,
-    SessionState, Violation,
+    AckError, AckToken, Agreed, AnswerError, Event, Instant, Message, Outgoing, PublishError, Published, RequestError,
+    ServerOptions, SessionState, Violation,
 };
 
 /// One connection of a server, from CONNECT to the end. It knows the rules between two ends; who may do what, and who gets which message, is the broker's business.
@@ -43,6 +43,8 @@ pub struct Server {
     clean_start: bool,
     /// The client left it to us to name it.
     nameless: bool,
+    /// Only the host could read CONNECT.
+    is_opaque: bool,
     /// It was accepted, and its session has not been taken away.
     has_session: bool,
 }
@@ -57,6 +59,10 @@ pub struct Accept<'a> {
     pub client_id: &'a str,
     /// Seconds that the session outlives the connection; `None`: what the client asked for.
     pub session_expiry_interval: Option<u32>,
+    /// Seconds within which the client must send something, as an opaque CONNECT says it; any other says it to us. Default: 0, no check.
+    pub keep_alive: u16,
+    /// What stands behind the last field of CONNACK, in a dialect that has something there.
+    pub trailing: &'a [u8],
     /// What the authentication method says last, where CONNECT named one.
     pub authentication_data: Option<&'a [u8]>,
     /// Further 5.0 properties.
@@ -71,19 +77,23 @@ impl<'a> Accept<'a> {
             session_present: false,
             client_id,
             session_expiry_interval: None,
+            keep_alive: 0,
+            trailing: &[],
             authentication_data: None,
             properties: Properties::EMPTY,
         }
     }
 }
 
-/// Hides the authentication data.
+/// Hides the authentication data, and the trailing bytes.
 impl fmt::Debug for Accept<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accept")
             .field("session_present", &self.session_present)
             .field("client_id", &self.client_id)
             .field("session_expiry_interval", &self.session_expiry_interval)
+            .field("keep_alive", &self.keep_alive)
+            .field("trailing", &format_args!("({} bytes)", self.trailing.len()))
             .field("authentication_data", &self.authentication_data.map(|_| format_args!("(hidden)")))
             .field("properties", &self.properties)
             .finish()
@@ -97,7 +107,7 @@ impl Server {
         let codec = codec(&options, Version::V5);
         let mut connection = Connection::new(codec, options.limits.clone(), options.acknowledge);
         connection.begin(now, Phase::AwaitConnect, codec);
-        Self { options, connection, clean_start: true, nameless: false, has_session: false }
+        Self { options, connection, clean_start: true, nameless: false, is_opaque: false, has_session: false }
     }
 
     /// The version that the client speaks, once CONNECT has come.
@@ -206,6 +216,14 @@ impl Server {
         self.connection.link.codec.version = version;
         match self.connection.decode(frame) {
             Ok(Packet::Connect(connect)) => self.handle_connect(connect),
+            Ok(Packet::OpaqueConnect(connect)) => {
+                // What it asks for is the host's to know.
+                self.clean_start = false;
+                self.is_opaque = true;
+                self.connection.link.agreed.version = version;
+                self.connection.link.phase = Phase::DueConnAck;
+                Ok(Some(Event::OpaqueConnectRequested(connect)))
+            }
             Ok(_) => Err(DisconnectCause::Violation(Violation::FirstPacket)),
             // A 5.0 client is told what was wrong with its CONNECT; older ones are not: v3[MQTT-3.1.4-1]
             Err(cause) if version.has_properties() => self.refuse_with(cause.reason_code(), cause),
@@ -291,19 +309,19 @@ impl Server {
         let properties = self.connack(answer)?;
         let link = &self.connection.link;
         let asked_expiry = link.agreed.session_expiry_interval;
-        let asked_keep_alive = link.agreed.keep_alive;
+        let asked_keep_alive = if self.is_opaque { answer.keep_alive } else { link.agreed.keep_alive };
         let connack = ConnAck {
             // v5[MQTT-3.2.2-2]
             session_present: answer.session_present && !self.clean_start && version.has_session_present(),
             reason_code: ReasonCode::Success,
             properties: properties.as_properties(),
-            trailing: &[],
+            trailing: answer.trailing,
         };
         self.connection.try_answer(&Packet::ConnAck(connack))?;
         let link = &mut self.connection.link;
         link.agreed.client_id = answer.client_id.into();
         link.agreed.session_present = answer.session_present && !self.clean_start;
-        if version.has_session_expiry() {
+        if version.has_session_expiry() || self.is_opaque {
             link.agreed.session_expiry_interval = answer.session_expiry_interval.unwrap_or(asked_expiry);
         }
         // Older clients can't be told of another one. v5[MQTT-3.2.2-21] v5[MQTT-3.2.2-22]
@@ -394,6 +412,35 @@ impl Server {
     /// Says that a re-authentication has succeeded: AUTH 0x00 with `data` and further properties (5.0 section 4.12.1). One that has failed ends with
     /// [`disconnect`](Self::disconnect): v5\[MQTT-4.12.1-2\].
     ///
+    /// ```
+    /// use mqtt_proto::{Properties, TransmitBuf};
+    /// use mqtt_session::{Accept, Authentication, Client, ConnectOptions, Event, Instant, Server, ServerOptions, Transmit};
+    ///
+    /// let now = Instant::ZERO;
+    /// let mut options = ConnectOptions::new("c");
+    /// options.authentication = Some(Authentication::new("token"));
+    /// let mut client = Client::new(options);
+    /// let mut server = Server::new(now, ServerOptions::default());
+    /// # fn bytes(mut poll: impl FnMut(&mut TransmitBuf) -> Transmit) -> Vec<u8> {
+    /// #     let mut out = TransmitBuf::new();
+    /// #     while poll(&mut out) == Transmit::Ready {}
+    /// #     out.slices().flatten().copied().collect()
+    /// # }
+    /// # client.connect(now)?;
+    /// # server.handle_input(now, &mut &bytes(|out| client.poll_transmit(now, out))[..]);
+    /// # server.accept(now, Default::default(), &Accept::new("c"))?;
+    /// # client.handle_input(now, &mut &bytes(|out| server.poll_transmit(now, out))[..]);
+    /// // Both are connected, and the client's token is about to expire.
+    /// client.reauthenticate(now, Some(b"a new token"), Properties::EMPTY)?;
+    /// let sent = bytes(|out| client.poll_transmit(now, out));
+    /// let Some(Event::Auth(auth)) = server.handle_input(now, &mut &sent[..]) else { panic!() };
+    /// assert_eq!(auth.properties.authentication_data(), Some(&b"a new token"[..]));
+    /// server.approve(now, None, Properties::EMPTY)?;
+    /// let sent = bytes(|out| server.poll_transmit(now, out));
+    /// assert!(matches!(client.handle_input(now, &mut &sent[..]), Some(Event::Auth(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The client does not wait for this, this is no AUTH, or the client takes none of this size.
@@ -421,7 +468,12 @@ impl Server {
             let mut given = PropertiesBuf::new();
             given.extend_if(answer.properties, wanted).map_err(|cause| AnswerError::Invalid(cause.into()))?;
             let properties = self.connack_properties(answer, given)?;
-            let connack = ConnAck { properties: properties.as_properties(), ..ConnAck::new(ReasonCode::Success) };
+            let properties_given = properties.as_properties();
+            let connack = ConnAck {
+                properties: properties_given,
+                trailing: answer.trailing,
+                ..ConnAck::new(ReasonCode::Success)
+            };
             if self.connection.measure(&Packet::ConnAck(connack))? == Fit::Fits {
                 return Ok(properties);
             }
@@ -682,6 +734,17 @@ impl Server {
         self.connection.take(token, reason_code, properties)
     }
 
+    /// Sends a packet of a type that the standard reserves, where the [dialect](mqtt_proto::Dialect) has it. It goes out at once or not at all, and nothing is heard of it.
+    ///
+    /// As [`Client::send_opaque`](crate::Client::send_opaque) does.
+    ///
+    /// # Errors
+    ///
+    /// There is no connection, too much output waits, the dialect has no such packet, or the peer takes none of this size.
+    pub fn send_opaque(&mut self, _: Instant, opaque: Opaque<'_>) -> Result<(), RequestError> {
+        self.connection.send_opaque(opaque)
+    }
+
     /// Ends the connection: DISCONNECT (5.0; older versions have none for servers), then close.
     ///
     /// # Errors
@@ -703,5 +766,6 @@ impl Server {
 fn codec(options: &ServerOptions, version: Version) -> Codec {
     let mut codec = Codec::server(version);
     codec.packet_bytes_max = options.packet_bytes_max;
+    codec.dialect = options.dialect;
     codec
 }

@@ -27,9 +27,13 @@ impl Broker {
             self.take_over(now, &client_id);
             self.attach(now, id, connect, &client_id)
         });
-        if let Err(reason_code) = admitted
-            && let Some(connection) = self.connections.get_mut(id)
-        {
+        if let Err(reason_code) = admitted {
+            self.refuse(now, id, reason_code);
+        }
+    }
+
+    pub(super) fn refuse(&mut self, now: Instant, id: ConnectionId, reason_code: ReasonCode) {
+        if let Some(connection) = self.connections.get_mut(id) {
             let refused = connection.server.refuse(now, reason_code, Properties::EMPTY);
             debug_assert!(refused.is_ok(), "it asked: {refused:?}");
         }

@@ -247,6 +247,8 @@ impl Broker {
     fn handle_event(&mut self, now: Instant, id: ConnectionId, event: Event<'_>) {
         match event {
             Event::ConnectRequested(connect) => self.connect(now, id, &connect),
+            // Only its maker can read it.
+            Event::OpaqueConnectRequested(_) => self.refuse(now, id, ReasonCode::NotAuthorized),
             Event::Received(message) => self.receive(now, id, &message),
             Event::SubscribeRequested(subscribe) => self.subscribe(now, id, &subscribe),
             Event::UnsubscribeRequested(unsubscribe) => self.unsubscribe(now, id, &unsubscribe),
@@ -257,6 +259,7 @@ impl Broker {
             | Event::Subscribed { .. }
             | Event::Unsubscribed { .. }
             | Event::RequestLost { .. }
+            | Event::Opaque(_)
             | Event::Auth(_) => {}
         }
     }

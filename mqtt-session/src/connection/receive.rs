@@ -68,6 +68,7 @@ impl Connection {
                 Ok(Some(self.ended(DisconnectCause::Peer(packet.reason_code), packet.properties)))
             }
             Packet::Auth(auth) => self.handle_auth(now, auth),
+            Packet::Opaque(opaque) => Ok(Some(Event::Opaque(opaque))),
             Packet::Connect(_) | Packet::OpaqueConnect(_) => Err(DisconnectCause::Violation(Violation::SecondConnect)),
             Packet::ConnAck(_) => Err(DisconnectCause::Violation(Violation::SecondConnAck)),
             Packet::Subscribe(_)
@@ -75,9 +76,8 @@ impl Connection {
             | Packet::Unsubscribe(_)
             | Packet::UnsubAck(_)
             | Packet::PingReq
-            | Packet::PingResp
-            | Packet::Opaque(_) => {
-                debug_assert!(false, "one end's own business, or not in the standard: {packet:?}");
+            | Packet::PingResp => {
+                debug_assert!(false, "one end's own business: {packet:?}");
                 Ok(None)
             }
         }

@@ -3,15 +3,15 @@
 use alloc::sync::Arc;
 
 use mqtt_proto::{
-    Ack, Cause, Delivery, EncodeError, Packet, PacketId, Properties, PropertiesBuf, Property, Publish, QoS, ReasonCode,
-    SubscriptionId, TopicAlias, TransmitBuf,
+    Ack, Cause, Delivery, EncodeError, Opaque, Packet, PacketId, Properties, PropertiesBuf, Property, Publish, QoS,
+    ReasonCode, SubscriptionId, TopicAlias, TransmitBuf,
 };
 
 use super::{Connection, Link};
 use crate::event::DisconnectCause;
 use crate::parts::outbound::Stage;
 use crate::saved::SessionOp;
-use crate::{Event, Instant, Message, Outcome, Outgoing, PublishError, PublishId, Published, RequestId};
+use crate::{Event, Instant, Message, Outcome, Outgoing, PublishError, PublishId, Published, RequestError, RequestId};
 
 /// Whether the peer takes a packet of this size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,21 @@ impl Connection {
             return None;
         }
         self.packet_ids.allocate(|packet_id| session.flight(packet_id).is_some() || requests.is_open(packet_id))
+    }
+
+    /// Sends a packet of the dialect's own at once, or not at all: it is not kept.
+    pub(crate) fn send_opaque(&mut self, opaque: Opaque<'_>) -> Result<(), RequestError> {
+        if !self.is_open() {
+            return Err(RequestError::NotConnected);
+        }
+        if !self.link.output.has_room(self.limits.output_bytes_max) {
+            return Err(RequestError::OutputFull);
+        }
+        let packet = Packet::Opaque(opaque);
+        if let Fit::TooLarge { bytes, maximum } = self.measure(&packet)? {
+            return Err(RequestError::TooLarge { bytes, maximum });
+        }
+        Ok(self.link.codec.encode(&packet, self.link.output.buf())?)
     }
 
     /// A name for a request.

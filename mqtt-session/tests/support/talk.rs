@@ -64,6 +64,11 @@ impl Talk {
         (packets(Codec::client(self.client.options().version), &bytes, closed), said)
     }
 
+    /// What the client has to send is lost.
+    pub(crate) fn client_loses_output(&mut self) {
+        sent(|out| self.client.poll_transmit(self.now, out));
+    }
+
     pub(crate) fn server_gets(&mut self, mut bytes: &[u8]) -> Vec<String> {
         let mut said = Vec::new();
         while let Some(event) = self.server.handle_input(self.now, &mut bytes) {
