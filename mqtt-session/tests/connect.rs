@@ -158,6 +158,9 @@ fn an_unknown_level_is_refused_in_a_form_that_the_client_understands() {
     let table = [
         ("10 0C 00 04 4D 51 54 54 03 02 00 3C 00 00", "20 02 00 01"),
         ("10 0D 00 04 4D 51 54 54 06 02 00 3C 00 00 00", "20 03 00 84 00"),
+        // A bridge of mosquitto, which tries again without the bit.
+        ("10 0C 00 04 4D 51 54 54 84 02 00 3C 00 00", "20 02 00 01"),
+        ("10 0D 00 04 4D 51 54 54 85 02 00 3C 00 00 00", "20 03 00 84 00"),
     ];
     for (connect, connack) in table {
         let (_, sent, closed) = server_reaction(connect);

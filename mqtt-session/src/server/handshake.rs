@@ -446,7 +446,8 @@ impl Server {
     /// Protocol name or level are none that we speak. The answer is in the form that the client may understand: v3\[MQTT-3.1.2-2\] v5\[MQTT-3.1.2-2\].
     fn refuse_version<'b>(&mut self, frame: &Frame<'b>, error: DecodeError) -> Handled<'b> {
         if error.cause() == Cause::ProtocolLevel {
-            let level = frame.as_bytes().get(error.offset() as usize).copied();
+            // Bridges set the highest bit, and leave it out when they are refused in the form of the level below it.
+            let level = frame.as_bytes().get(error.offset() as usize).map(|level| level & 0x7F);
             if level.is_some_and(|level| level < Version::V5.level()) {
                 self.connection.link.codec.version = Version::V3_1_1;
             }
