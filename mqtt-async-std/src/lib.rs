@@ -36,8 +36,8 @@ pub use broker::Broker;
 pub use client::{connect, connect_with, start};
 pub use mqtt_driver::{
     Agreed, BrokerCounts, BrokerOptions, Bytes, Client, ClientStats, ConnectError, ConnectOptions, Delivery,
-    DisconnectCause, Error, HostError, HostMessage, Limits, ListenError, Message, Messages, Options, Payload,
+    DisconnectCause, Error, HostError, HostMessage, Limits, ListenError, Message, Messages, Options, Outcome, Payload,
     Properties, PropertiesBuf, Property, Publish, PublishError, Publishing, QoS, ReasonCode, Reconnect, RetainHandling,
     Retry, ServerOptions, Subscribe, SubscribeError, Subscribing, Text, TopicName, UnsubscribeError, Unsubscribing,
-    UrlError, Version, WillOptions,
+    UrlError, Version, WhenFull, WillOptions,
 };

@@ -67,6 +67,10 @@ impl Client {
         self.0.0.now()
     }
 
+    pub(crate) fn counts_waiting(&self) -> bool {
+        self.0.0.counts_waiting()
+    }
+
     /// Publishes a message: at QoS 0 and not retained, unless said otherwise before it is awaited.
     ///
     /// If the queue is full ([`Limits`](mqtt_session::Limits)), awaiting it waits for room; [`Publish::try_send`] does not.

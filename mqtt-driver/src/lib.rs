@@ -57,5 +57,6 @@ pub use bytes::Bytes;
 pub use mqtt_proto::{Properties, PropertiesBuf, Property, QoS, ReasonCode, RetainHandling, Text, TopicName, Version};
 pub use mqtt_session::Message as HostMessage;
 pub use mqtt_session::{
-    Agreed, BrokerCounts, BrokerOptions, ConnectOptions, DisconnectCause, Instant, Limits, ServerOptions, WillOptions,
+    Agreed, BrokerCounts, BrokerOptions, ConnectOptions, DisconnectCause, Instant, Limits, Outcome, ServerOptions,
+    WhenFull, WillOptions,
 };

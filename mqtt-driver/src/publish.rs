@@ -163,8 +163,9 @@ impl<'a> Publish<'a> {
         message.qos = self.qos;
         message.retain = self.retain;
         message.properties = self.properties.as_properties();
-        // A clock costs as much as encoding a small message, and only an expiry interval needs it to be right.
-        let now = (!self.properties.is_empty()).then(|| self.client.now());
+        // A clock costs as much as encoding a small message, and only what is over after a time needs it to be right.
+        let is_timed = !self.properties.is_empty() || self.client.counts_waiting();
+        let now = is_timed.then(|| self.client.now());
         self.client.with(|state| {
             let now = state.note_time(now);
             state.publish(now, &message, ticket, waker)

@@ -20,6 +20,8 @@ use crate::wake::{Queue, Wakes};
 pub(crate) struct Shared {
     state: Mutex<State>,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
+    /// Messages may not wait for ever.
+    counts_waiting: bool,
 }
 
 impl Shared {
@@ -28,7 +30,12 @@ impl Shared {
         random: &mut Random,
         clock: impl Fn() -> Instant + Send + Sync + 'static,
     ) -> Self {
-        Self { state: Mutex::new(State::new(options, random)), clock: Box::new(clock) }
+        let counts_waiting = options.connect.limits.queued_time_max.is_some();
+        Self { state: Mutex::new(State::new(options, random)), clock: Box::new(clock), counts_waiting }
+    }
+
+    pub(crate) const fn counts_waiting(&self) -> bool {
+        self.counts_waiting
     }
 
     pub(crate) fn now(&self) -> Instant {

@@ -5,8 +5,8 @@ mod world;
 use std::time::Duration;
 
 use mqtt_driver::{
-    BrokerOptions, Client, ConnectError, Options, PublishError, QoS, ReasonCode, SubscribeError, UnsubscribeError,
-    Version,
+    BrokerOptions, Client, ConnectError, Options, Outcome, PropertiesBuf, Property, PublishError, QoS, ReasonCode,
+    SubscribeError, UnsubscribeError, Version,
 };
 use world::{Network, Quality, World};
 
@@ -261,6 +261,31 @@ fn a_first_attempt_that_fails_is_the_last() {
     assert!(matches!(world.run(async { client.publish("a", "").await }), Err(PublishError::Closed(_))));
     assert!(matches!(world.run(client.unsubscribe("a")), Err(UnsubscribeError::Closed(_))));
     assert!(matches!(world.run(client.disconnect()), Err(ConnectError::Unreachable { .. })));
+}
+
+/// Whoever waits for it hears of it then, not when there is a connection again.
+#[test]
+fn a_message_without_a_connection_is_over_in_its_time() {
+    for own in [true, false] {
+        let (world, network) = with_broker();
+        let mut options = Options::new("broker");
+        options.reconnect.delay_min = Duration::from_secs(1_000);
+        options.reconnect.delay_max = Duration::from_secs(1_000);
+        options.connect.limits.queued_time_max = (!own).then_some(Duration::from_secs(5));
+        let client = world.connect(options, &network);
+        network.wire().cut();
+        world.pass(Duration::from_secs(20));
+        let begin = world.now();
+        let mut properties = PropertiesBuf::new();
+        if own {
+            properties.push(Property::MessageExpiryInterval(5)).unwrap();
+        }
+        let publish = client.publish("a", "x").qos(QoS::AtLeastOnce).properties(properties);
+        let expected = if own { Outcome::Expired } else { Outcome::WaitedTooLong };
+        let Err(PublishError::Dropped(outcome)) = world.run(async { publish.await }) else { panic!() };
+        assert_eq!(outcome, expected);
+        assert_eq!(world.now(), begin + Duration::from_secs(5));
+    }
 }
 
 #[test]

@@ -90,17 +90,19 @@
 //!
 //! Reading never has to stop because an application is slow. With [`Acknowledge::Manually`], a message at QoS 1 or 2 is acknowledged when the host says that it has been
 //! taken, in the order of arrival, and the Receive Maximum bounds how many are not. Publishing is bounded by [`Limits::queued_messages_max`] and
-//! [`Limits::queued_bytes_max`]: beyond, the verb returns an error and nothing has happened.
+//! [`Limits::queued_bytes_max`]: beyond, the verb returns an error and nothing has happened, or [`Limits::when_full`] says what is dropped.
 //!
 //! # Time
 //!
 //! [`Instant`] is microseconds since an epoch of the host's choice. There is one deadline, `poll_timeout`, valid until the next call. Late calls to `handle_timeout` make things late;
-//! early or repeated ones do nothing.
+//! early or repeated ones do nothing. There may be a deadline without a connection, too: messages that wait can expire ([`Outgoing::expires`], [`Limits::queued_time_max`]).
 //!
 //! # What is promised
 //!
-//! * Every publish that was accepted is settled exactly once: by [`Published::Sent`], or by one [`Event::Published`], also across reconnects.
-//! * What outlives a connection is a value, [`SessionState`]. On a new connection it is taken up where it was left, if the server still has its half.
+//! * Every publish that was accepted is settled exactly once: by [`Published::Sent`], or by one [`Event::Published`], also across reconnects and lost sessions. Its [`Outcome`] says that
+//!   the peer has it, or that it does not and why, or why nobody knows. So is every subscribe and unsubscribe. `abandon` settles all that is left, for a host that waits no longer.
+//! * What outlives a connection is a value, [`SessionState`]. On a new connection it is taken up where it was left, if the server still has its half;
+//!   [`export`](SessionState::export) and [`import`](SessionState::import) take it from one process to another.
 //! * Same calls, same results, byte for byte; the machines are `Clone + Eq + Hash` values.
 
 #![no_std]

@@ -171,6 +171,9 @@ impl Broker {
         if let Some(mut connection) = self.connections.remove(id) {
             let owner = Owner::Connection(id);
             self.deadlines.disarm(owner, &mut connection.armed);
+            while let Some(event) = connection.server.poll_event() {
+                self.count_dropped(is_dropped(&event).into());
+            }
         }
     }
 
@@ -275,6 +278,7 @@ impl Broker {
         self.arm(id);
     }
 
+    /// Sees to it that the connection is asked when something is due on it.
     fn arm(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id) {
             let due = connection.server.poll_timeout().into_iter().chain(connection.retained_from).min();

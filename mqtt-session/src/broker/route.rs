@@ -72,10 +72,15 @@ impl Broker {
             return;
         };
         if let Some(connection) = self.connections.get_mut(id) {
+            let is_timed = outgoing.expires.is_some() || self.options.server.limits.queued_time_max.is_some();
             let dropped = u64::from(connection.server.deliver(now, outgoing).is_err());
             let dropped = dropped.saturating_add(dropped_since(&mut connection.server));
             self.connections.mark(id);
             self.count_dropped(dropped);
+            // If the transport is blocked, nobody else looks at the time.
+            if is_timed {
+                self.arm(id);
+            }
         }
     }
 
