@@ -30,6 +30,10 @@ pub struct Outgoing {
     pub qos: QoS,
     /// The retain flag of this delivery.
     pub retain: bool,
+    /// It has been sent in a session that the peer lost.
+    pub(crate) was_sent: bool,
+    /// Connections that ended on it.
+    pub(crate) failures: u32,
     /// The receiver's subscriptions that it matches (5.0 section 3.3.2.3.8).
     pub subscription_ids: Vec<SubscriptionId>,
     /// When it is no longer worth delivering; `None`: never. What is left of the time goes with the message.
@@ -44,6 +48,8 @@ impl Outgoing {
         Self {
             qos: message.qos(),
             retain: message.retain(),
+            was_sent: false,
+            failures: 0,
             expires: interval.map(|seconds| now + Duration::from_secs(seconds.into())),
             message,
             subscription_ids: Vec::new(),
@@ -86,18 +92,23 @@ impl Outgoing {
 pub(crate) struct Accepted {
     pub(crate) id: PublishId,
     pub(crate) outgoing: Outgoing,
-    /// When it has waited for long enough, if it waits.
-    pub(crate) give_up: Option<Instant>,
-    /// Connections that ended on it.
-    pub(crate) failures: u32,
-    /// It has been sent in a session that the peer lost.
-    pub(crate) was_sent: bool,
+    /// When it has waited for long enough, if it waits: [`Instant::NEVER`] if there is no such time.
+    give_up: Instant,
 }
 
 impl Accepted {
+    pub(crate) fn new(id: PublishId, outgoing: Outgoing, give_up: Option<Instant>) -> Self {
+        Self { id, outgoing, give_up: give_up.unwrap_or(Instant::NEVER) }
+    }
+
+    /// When it has waited for long enough, if it waits.
+    pub(crate) fn give_up(&self) -> Option<Instant> {
+        Some(self.give_up).filter(|&give_up| give_up != Instant::NEVER)
+    }
+
     /// When it is dropped, if it still waits.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.outgoing.expires.into_iter().chain(self.give_up).min()
+        self.outgoing.expires.into_iter().chain(self.give_up()).min()
     }
 
     /// How it ends if it is dropped now for having waited too long. `None`: it may go on waiting.
@@ -105,7 +116,7 @@ impl Accepted {
         // v5[MQTT-3.3.2-5]
         if self.outgoing.is_expired(now) {
             Some(self.dropped(Outcome::Expired))
-        } else if self.give_up.is_some_and(|give_up| give_up <= now) {
+        } else if self.give_up().is_some_and(|give_up| give_up <= now) {
             Some(self.dropped(Outcome::WaitedTooLong))
         } else {
             None
@@ -114,7 +125,7 @@ impl Accepted {
 
     /// How it ends if it is dropped while it waits, for a reason that is true of a message that has never been sent.
     pub(crate) const fn dropped(&self, outcome: Outcome) -> Outcome {
-        if self.was_sent { Outcome::SessionLost } else { outcome }
+        if self.outgoing.was_sent { Outcome::SessionLost } else { outcome }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use core::num::NonZeroU32;
 
 use mqtt_proto::{
     Codec, Disconnect, EncodeError, Framer, Packet, PacketId, Properties, PropertiesBuf, QoS, ReasonCode, Role,
@@ -136,8 +137,8 @@ pub(crate) struct Link {
     topics: OutboundAliases,
     /// Room for the properties of one message, used again and again.
     properties: PropertiesBuf,
-    /// Acknowledgements of our messages that have come.
-    acknowledgements: u64,
+    /// Counts the acknowledgements of our messages, from one.
+    acknowledgements: NonZeroU32,
     /// If the connection has ended, it may be because of a message.
     may_blame: bool,
     /// Whose session it is, in a few bits.
@@ -171,7 +172,7 @@ impl Link {
             inbound: Inbound::default(),
             topics: OutboundAliases::default(),
             properties: PropertiesBuf::new(),
-            acknowledgements: 0,
+            acknowledgements: NonZeroU32::MIN,
             may_blame: true,
             owner: 0,
             resend: VecDeque::new(),

@@ -97,7 +97,12 @@ impl Connection {
         // What expires at once is not sent.
         let is_over = message.properties.message_expiry_interval() == Some(0);
         if message.qos == QoS::AtMostOnce && self.may_send_at_once() && !is_over {
-            self.link.put(message.publish(Delivery::AtMostOnce), &Own::default())?;
+            let publish = message.publish(Delivery::AtMostOnce);
+            if self.link.topics.is_off() {
+                self.link.codec.encode(&Packet::Publish(publish), self.link.output.buf())?;
+            } else {
+                self.link.put(&publish, &Own::default())?;
+            }
             return Ok(Published::Sent);
         }
         self.accept(now, Outgoing::new(now, Arc::new(message.to_buf())))
@@ -271,18 +276,23 @@ impl Link {
             let left = outgoing.expiry_interval(now);
             own.expiry_interval = left.filter(|_| left != publish.properties.message_expiry_interval());
         }
-        self.put(publish, &own)
+        if own.is_nothing() && self.topics.is_off() { self.put_as_it_is(&publish) } else { self.put(&publish, &own) }
+    }
+
+    fn put_as_it_is(&mut self, publish: &Publish<'_>) -> Result<(), PublishError> {
+        self.check(publish)?;
+        Ok(self.codec.encode(&Packet::Publish(*publish), self.output.buf())?)
     }
 
     /// Encodes a PUBLISH with its full topic and without an alias: so, or with an alias.
-    fn put(&mut self, publish: Publish<'_>, own: &Own<'_>) -> Result<(), PublishError> {
+    fn put(&mut self, publish: &Publish<'_>, own: &Own<'_>) -> Result<(), PublishError> {
         // What is sent again has its full topic: it may be the last that the peer hears of it.
         let topic = publish.topic.filter(|_| !publish.delivery.dup());
         let Some((topic, chosen)) = topic.and_then(|topic| Some((topic, self.topics.choose(topic)?))) else {
             return self.put_with(publish, own, None);
         };
         let short = if chosen.is_known() { None } else { Some(topic) };
-        match self.put_with(Publish { topic: short, ..publish }, own, Some(chosen.alias)) {
+        match self.put_with(&Publish { topic: short, ..*publish }, own, Some(chosen.alias)) {
             Ok(()) => {
                 self.topics.written(topic, chosen);
                 Ok(())
@@ -293,20 +303,20 @@ impl Link {
         }
     }
 
-    fn put_with(&mut self, publish: Publish<'_>, own: &Own<'_>, alias: Option<TopicAlias>) -> Result<(), PublishError> {
+    fn put_with(
+        &mut self,
+        publish: &Publish<'_>,
+        own: &Own<'_>,
+        alias: Option<TopicAlias>,
+    ) -> Result<(), PublishError> {
         if own.is_nothing() && alias.is_none() {
-            self.check(&publish)?;
-            return Ok(self.codec.encode(&Packet::Publish(publish), self.output.buf())?);
+            return self.put_as_it_is(publish);
         }
         let mut properties = core::mem::take(&mut self.properties);
-        properties.clear();
         let filled = fill(&mut properties, publish.properties, own, alias);
         debug_assert!(filled.is_ok(), "each stands there once, or may stand any number of times: {filled:?}");
-        let publish = Publish { properties: properties.as_properties(), ..publish };
-        let mut result = self.check(&publish);
-        if result.is_ok() {
-            result = self.codec.encode(&Packet::Publish(publish), self.output.buf()).map_err(PublishError::Invalid);
-        }
+        let result = self.put_as_it_is(&Publish { properties: properties.as_properties(), ..*publish });
+        properties.clear();
         self.properties = properties;
         result
     }

@@ -38,7 +38,7 @@ impl Connection {
             self.session.commit(SessionOp::Blame(packet_id));
             let accepted = self.session.flight(packet_id).and_then(|flight| flight.stage.accepted());
             let attempts_max = self.limits.attempts_max;
-            if attempts_max < u32::MAX && accepted.is_some_and(|accepted| accepted.failures >= attempts_max) {
+            if attempts_max < u32::MAX && accepted.is_some_and(|accepted| accepted.outgoing.failures >= attempts_max) {
                 self.give_up(packet_id, Outcome::AttemptsExhausted);
             }
         }

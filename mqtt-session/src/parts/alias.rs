@@ -72,10 +72,15 @@ impl OutboundAliases {
         Self { maximum, by_topic: BTreeMap::new(), by_use: BTreeMap::new(), next_use: 0 }
     }
 
+    /// There are none.
+    pub(crate) const fn is_off(&self) -> bool {
+        self.maximum == 0
+    }
+
     /// The alias to send with `topic`, or instead of it. Nothing has changed before it has been [written](Self::written).
     pub(crate) fn choose(&self, topic: TopicName<'_>) -> Option<Alias> {
         let topic = topic.as_bytes();
-        if self.maximum == 0 || topic.len() <= ALIAS_BYTES {
+        if self.is_off() || topic.len() <= ALIAS_BYTES {
             return None;
         }
         if let Some(known) = self.by_topic.get(topic) {

@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use mqtt_proto::{PacketId, QoS};
 
@@ -38,7 +39,7 @@ pub(crate) struct Flight {
     /// Place in the order of first sending.
     pub(crate) order: u64,
     /// It has been sent on the present connection, and counts against its quota. How many acknowledgements had come before. Not durable.
-    pub(crate) sent: Option<u64>,
+    pub(crate) sent: Option<NonZeroU32>,
 }
 
 /// Whose turn it is. Without a message, or its name: that has been given up.
@@ -133,7 +134,7 @@ impl Outbound {
     }
 
     /// A flight has been sent on the present connection, on which so many acknowledgements had come.
-    pub(crate) fn mark(&mut self, packet_id: PacketId, acknowledgements: u64) {
+    pub(crate) fn mark(&mut self, packet_id: PacketId, acknowledgements: NonZeroU32) {
         if let Some(flight) = self.flights.get_mut(&packet_id) {
             flight.sent = Some(acknowledgements);
         }
@@ -145,7 +146,7 @@ impl Outbound {
     }
 
     /// The first message that has been sent on the present connection when so many acknowledgements had come.
-    pub(crate) fn first_sent_at(&self, acknowledgements: u64) -> Option<PacketId> {
+    pub(crate) fn first_sent_at(&self, acknowledgements: NonZeroU32) -> Option<PacketId> {
         let sent = self.flights.iter().filter(|(_, flight)| flight.sent == Some(acknowledgements));
         let messages = sent.filter(|(_, flight)| flight.stage.accepted().is_some());
         messages.min_by_key(|(_, flight)| flight.order).map(|(&packet_id, _)| packet_id)
@@ -155,7 +156,7 @@ impl Outbound {
     pub(crate) fn blame(&mut self, packet_id: PacketId) {
         let stage = self.flights.get_mut(&packet_id).map(|flight| &mut flight.stage);
         if let Some(Stage::AwaitPubAck(Some(accepted)) | Stage::AwaitPubRec(Some(accepted))) = stage {
-            accepted.failures = accepted.failures.saturating_add(1);
+            accepted.outgoing.failures = accepted.outgoing.failures.saturating_add(1);
         }
     }
 
@@ -204,8 +205,10 @@ impl Outbound {
     pub(crate) fn ground(&mut self) -> Vec<Accepted> {
         let mut again = Vec::new();
         for packet_id in self.in_order() {
-            if let Some(Flight { stage: Stage::AwaitPubAck(Some(accepted)), .. }) = self.flights.remove(&packet_id) {
-                again.push(Accepted { was_sent: true, ..accepted });
+            if let Some(Flight { stage: Stage::AwaitPubAck(Some(mut accepted)), .. }) = self.flights.remove(&packet_id)
+            {
+                accepted.outgoing.was_sent = true;
+                again.push(accepted);
             }
         }
         (self.bytes, self.settled) = (0, 0);
@@ -220,12 +223,15 @@ mod tests {
     use alloc::sync::Arc;
     use mqtt_proto::{Publish, PublishBuf, TopicName};
 
+    const ONE: NonZeroU32 = NonZeroU32::MIN;
+    const TWO: NonZeroU32 = ONE.saturating_add(1);
+
     fn accepted(number: u64, qos: QoS) -> Accepted {
         let topic = TopicName::new("t").unwrap();
         let message = Arc::new(PublishBuf::new(topic, &Publish::new(topic, b"123456789")));
         let mut outgoing = Outgoing::new(Instant::ZERO, message);
         outgoing.qos = qos;
-        Accepted { id: PublishId(number), outgoing, give_up: None, failures: 0, was_sent: false }
+        Accepted::new(PublishId(number), outgoing, None)
     }
 
     fn id(value: u16) -> PacketId {
@@ -258,7 +264,8 @@ mod tests {
         outbound.launch(id(7), accepted(1, QoS::AtLeastOnce));
         outbound.launch(id(2), accepted(2, QoS::ExactlyOnce));
         outbound.launch(id(3), accepted(3, QoS::AtLeastOnce));
-        let again: Vec<_> = outbound.ground().iter().map(|accepted| (accepted.id.0, accepted.was_sent)).collect();
+        let again: Vec<_> =
+            outbound.ground().iter().map(|accepted| (accepted.id.0, accepted.outgoing.was_sent)).collect();
         assert_eq!(again, [(1, true), (3, true)]);
         assert_eq!((outbound.len(), outbound.bytes(), outbound.in_use()), (0, 0, 0));
     }
@@ -283,13 +290,13 @@ mod tests {
         let mut outbound = Outbound::default();
         for packet_id in [9, 3, 5] {
             outbound.launch(id(packet_id), accepted(packet_id.into(), QoS::ExactlyOnce));
-            outbound.mark(id(packet_id), u64::from(packet_id != 9));
+            outbound.mark(id(packet_id), if packet_id == 9 { ONE } else { TWO });
         }
-        assert_eq!(outbound.first_sent_at(0), Some(id(9)));
-        assert_eq!(outbound.first_sent_at(1), Some(id(3)));
+        assert_eq!(outbound.first_sent_at(ONE), Some(id(9)));
+        assert_eq!(outbound.first_sent_at(TWO), Some(id(3)));
         outbound.release(id(3));
-        assert_eq!(outbound.first_sent_at(1), Some(id(5)));
+        assert_eq!(outbound.first_sent_at(TWO), Some(id(5)));
         outbound.clear_marks();
-        assert_eq!(outbound.first_sent_at(1), None);
+        assert_eq!(outbound.first_sent_at(TWO), None);
     }
 }

@@ -188,13 +188,7 @@ mod tests {
     fn accepted(id: u64, deadline: Option<u64>) -> Accepted {
         let topic = TopicName::new("t").unwrap();
         let message = Arc::new(PublishBuf::new(topic, &Publish::new(topic, b"123456789")));
-        Accepted {
-            id: PublishId(id),
-            outgoing: Outgoing::new(Instant::ZERO, message),
-            give_up: deadline.map(Instant::from_micros),
-            failures: 0,
-            was_sent: false,
-        }
+        Accepted::new(PublishId(id), Outgoing::new(Instant::ZERO, message), deadline.map(Instant::from_micros))
     }
 
     fn ids(queue: &Queue) -> Vec<u64> {

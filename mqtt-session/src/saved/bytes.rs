@@ -222,10 +222,10 @@ fn put_flight(out: &mut Vec<u8>, at: Instant, packet_id: PacketId, flight: &Flig
 fn put_accepted(out: &mut Vec<u8>, at: Instant, accepted: &Accepted) {
     let outgoing = &accepted.outgoing;
     let message = &outgoing.message;
-    let flags = [(outgoing.retain, RETAIN), (accepted.was_sent, WAS_SENT)];
-    let moments = [(outgoing.expires, EXPIRES), (accepted.give_up, GIVE_UP)];
+    let flags = [(outgoing.retain, RETAIN), (outgoing.was_sent, WAS_SENT)];
+    let moments = [(outgoing.expires, EXPIRES), (accepted.give_up(), GIVE_UP)];
     out.extend_from_slice(&accepted.id.0.to_be_bytes());
-    out.extend_from_slice(&accepted.failures.to_be_bytes());
+    out.extend_from_slice(&outgoing.failures.to_be_bytes());
     out.push(
         outgoing.qos.as_u8()
             | message.qos().as_u8() << 2
@@ -310,10 +310,17 @@ fn take_accepted(body: &mut &[u8], at: Instant) -> Option<Accepted> {
         subscription_ids.push(SubscriptionId::new(take_u32(body)?)?);
     }
     let message = Arc::new(take_message(body)?.with_qos(QoS::from_u8(flags >> 2 & 0b11)?));
-    let outgoing =
-        Outgoing { message, qos: QoS::from_u8(flags & 0b11)?, retain: flags & RETAIN != 0, subscription_ids, expires };
+    let outgoing = Outgoing {
+        message,
+        qos: QoS::from_u8(flags & 0b11)?,
+        retain: flags & RETAIN != 0,
+        was_sent: flags & WAS_SENT != 0,
+        failures,
+        subscription_ids,
+        expires,
+    };
     outgoing.check().ok()?;
-    Some(Accepted { id, outgoing, give_up, failures, was_sent: flags & WAS_SENT != 0 })
+    Some(Accepted::new(id, outgoing, give_up))
 }
 
 /// A moment, if there is to be one. `None`: it is missing.

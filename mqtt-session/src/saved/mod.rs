@@ -3,6 +3,7 @@
 mod bytes;
 
 use alloc::collections::{BTreeSet, VecDeque};
+use core::num::NonZeroU32;
 
 use mqtt_proto::{PacketId, ReasonCode};
 
@@ -193,7 +194,7 @@ impl SessionState {
         }
         let id = PublishId(self.next_id);
         let give_up = limits.queued_time_max.map(|time| now + time);
-        self.commit(SessionOp::Accept(Accepted { id, outgoing, give_up, failures: 0, was_sent: false }));
+        self.commit(SessionOp::Accept(Accepted::new(id, outgoing, give_up)));
         if !has_room {
             self.commit(SessionOp::Drop(id));
             settle(id, Outcome::QueueFull);
@@ -239,16 +240,16 @@ impl SessionState {
         let flights = self.outbound.in_order();
         let first = flights.front().and_then(|&packet_id| self.outbound.flight(packet_id));
         let first = first.map_or(self.queue.front(), |flight| flight.stage.accepted());
-        first.is_some_and(|accepted| accepted.failures >= SUSPICIOUS)
+        first.is_some_and(|accepted| accepted.outgoing.failures >= SUSPICIOUS)
     }
 
     /// The message that was sent first of those that no acknowledgement followed on the present connection.
-    pub(crate) fn first_sent_at(&self, acknowledgements: u64) -> Option<PacketId> {
+    pub(crate) fn first_sent_at(&self, acknowledgements: NonZeroU32) -> Option<PacketId> {
         self.outbound.first_sent_at(acknowledgements)
     }
 
     /// A flight has been sent on the present connection. Nothing durable.
-    pub(crate) fn mark(&mut self, packet_id: PacketId, acknowledgements: u64) {
+    pub(crate) fn mark(&mut self, packet_id: PacketId, acknowledgements: NonZeroU32) {
         self.outbound.mark(packet_id, acknowledgements);
     }
 
