@@ -162,8 +162,8 @@ fn moments_keep_their_distance_from_the_export() {
         assert_eq!(session.poll_timeout(), Some(Instant::from_micros(due)));
     }
     // What would be due after the end of time is never due.
-    let session = SessionState::import(Instant::from_micros(u64::MAX - 5), &bytes).unwrap();
-    assert_eq!(session.poll_timeout(), None);
+    let late = SessionState::import(Instant::from_micros(u64::MAX - 5), &bytes).unwrap();
+    assert_eq!(late.poll_timeout(), None);
     // What was over at the export is over at once.
     let bytes = session.export(begin + 11 * SECOND);
     let mut session = SessionState::import(Instant::ZERO, &bytes).unwrap();
