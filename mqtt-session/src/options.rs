@@ -32,7 +32,7 @@ pub struct Limits {
     /// Their bytes; a queue that is empty takes one message of any size. Default: 16 MiB.
     pub queued_bytes_max: usize,
     /// How long a message may wait to be sent; then it is dropped ([`Outcome::WaitedTooLong`](crate::Outcome::WaitedTooLong)). Its own Message Expiry Interval may end
-    /// it earlier. Default: no limit.
+    /// it earlier. One that waits again, because the peer lost the session in which it was sent, has no such limit. Default: no limit.
     pub queued_time_max: Option<Duration>,
     /// What happens to a message for which there is no room. Default: it is refused.
     pub when_full: WhenFull,

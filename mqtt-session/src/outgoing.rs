@@ -92,40 +92,39 @@ impl Outgoing {
 pub(crate) struct Accepted {
     pub(crate) id: PublishId,
     pub(crate) outgoing: Outgoing,
-    /// When it has waited for long enough, if it waits: [`Instant::NEVER`] if there is no such time.
-    give_up: Instant,
 }
 
 impl Accepted {
-    pub(crate) fn new(id: PublishId, outgoing: Outgoing, give_up: Option<Instant>) -> Self {
-        Self { id, outgoing, give_up: give_up.unwrap_or(Instant::NEVER) }
+    /// How it ends if it is dropped while it waits, for a reason that is true of a message that has never been sent.
+    pub(crate) const fn dropped(&self, outcome: Outcome) -> Outcome {
+        if self.outgoing.was_sent { Outcome::SessionLost } else { outcome }
     }
+}
 
-    /// When it has waited for long enough, if it waits.
-    pub(crate) fn give_up(&self) -> Option<Instant> {
-        Some(self.give_up).filter(|&give_up| give_up != Instant::NEVER)
-    }
+/// One that waits to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Waiting {
+    pub(crate) accepted: Accepted,
+    /// When it has waited for long enough.
+    pub(crate) give_up: Option<Instant>,
+}
 
-    /// When it is dropped, if it still waits.
+impl Waiting {
+    /// When it is dropped.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.outgoing.expires.into_iter().chain(self.give_up()).min()
+        self.accepted.outgoing.expires.into_iter().chain(self.give_up).min()
     }
 
     /// How it ends if it is dropped now for having waited too long. `None`: it may go on waiting.
     pub(crate) fn over(&self, now: Instant) -> Option<Outcome> {
         // v5[MQTT-3.3.2-5]
-        if self.outgoing.is_expired(now) {
-            Some(self.dropped(Outcome::Expired))
-        } else if self.give_up().is_some_and(|give_up| give_up <= now) {
-            Some(self.dropped(Outcome::WaitedTooLong))
+        if self.accepted.outgoing.is_expired(now) {
+            Some(self.accepted.dropped(Outcome::Expired))
+        } else if self.give_up.is_some_and(|give_up| give_up <= now) {
+            Some(self.accepted.dropped(Outcome::WaitedTooLong))
         } else {
             None
         }
-    }
-
-    /// How it ends if it is dropped while it waits, for a reason that is true of a message that has never been sent.
-    pub(crate) const fn dropped(&self, outcome: Outcome) -> Outcome {
-        if self.outgoing.was_sent { Outcome::SessionLost } else { outcome }
     }
 }
 

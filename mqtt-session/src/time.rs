@@ -24,9 +24,6 @@ impl Instant {
     /// The epoch.
     pub const ZERO: Self = Self(0);
 
-    /// The last moment of all, which stands for one that does not come.
-    pub(crate) const NEVER: Self = Self(u64::MAX);
-
     /// A moment so many microseconds after the epoch.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {

@@ -157,13 +157,10 @@ fn moments_keep_their_distance_from_the_export() {
     session.enqueue(begin, &limits, outgoing).unwrap();
     let bytes = session.export(begin + 3 * SECOND);
     // A clock that goes on, one that begins anew, one that is about to end.
-    for (at, due) in [(8_000_000, 15_000_000), (0, 7_000_000), (u64::MAX - 7_000_001, u64::MAX - 1)] {
+    for (at, due) in [(8_000_000, 15_000_000), (0, 7_000_000), (u64::MAX - 5, u64::MAX)] {
         let session = SessionState::import(Instant::from_micros(at), &bytes).unwrap();
         assert_eq!(session.poll_timeout(), Some(Instant::from_micros(due)));
     }
-    // What would be due after the end of time is never due.
-    let late = SessionState::import(Instant::from_micros(u64::MAX - 5), &bytes).unwrap();
-    assert_eq!(late.poll_timeout(), None);
     // What was over at the export is over at once.
     let bytes = session.export(begin + 11 * SECOND);
     let mut session = SessionState::import(Instant::ZERO, &bytes).unwrap();

@@ -188,10 +188,10 @@ impl Connection {
         let Some(first) = self.session.front() else { return false };
         // v5[MQTT-3.3.2-5]
         if let Some(outcome) = first.over(now) {
-            let id = first.id;
+            let id = first.accepted.id;
             return self.drop_waiting(id, outcome);
         }
-        let qos = first.outgoing.qos;
+        let qos = first.accepted.outgoing.qos;
         if qos == QoS::AtMostOnce {
             return self.send_front(now, Delivery::AtMostOnce);
         }
@@ -209,7 +209,7 @@ impl Connection {
     }
 
     fn send_front(&mut self, now: Instant, delivery: Delivery) -> bool {
-        let Some(first) = self.session.front() else { return false };
+        let Some(first) = self.session.front().map(|waiting| &waiting.accepted) else { return false };
         let settled = match (self.link.transmit(now, &first.outgoing, delivery), delivery.packet_id()) {
             (Ok(()), Some(packet_id)) => {
                 self.session.commit(SessionOp::Launch(packet_id));

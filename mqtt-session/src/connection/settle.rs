@@ -68,7 +68,7 @@ impl Connection {
 
     /// The host waits for nothing any more.
     pub(crate) fn abandon(&mut self) {
-        while let Some(first) = self.session.front() {
+        while let Some(first) = self.session.front().map(|waiting| &waiting.accepted) {
             let (id, outcome) = (first.id, first.dropped(Outcome::Abandoned));
             self.session.commit(SessionOp::Drop(id));
             self.settle(id, outcome);

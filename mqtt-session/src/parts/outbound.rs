@@ -226,12 +226,18 @@ mod tests {
     const ONE: NonZeroU32 = NonZeroU32::MIN;
     const TWO: NonZeroU32 = ONE.saturating_add(1);
 
+    /// A node of the map holds eleven, and should be one of the small pieces of memory that allocators have at hand: about 1,000 bytes.
+    #[test]
+    fn flights_are_small() {
+        assert!(size_of::<Flight>() <= 88, "{}", size_of::<Flight>());
+    }
+
     fn accepted(number: u64, qos: QoS) -> Accepted {
         let topic = TopicName::new("t").unwrap();
         let message = Arc::new(PublishBuf::new(topic, &Publish::new(topic, b"123456789")));
         let mut outgoing = Outgoing::new(Instant::ZERO, message);
         outgoing.qos = qos;
-        Accepted::new(PublishId(number), outgoing, None)
+        Accepted { id: PublishId(number), outgoing }
     }
 
     fn id(value: u16) -> PacketId {

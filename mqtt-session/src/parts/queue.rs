@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeSet, VecDeque};
 
-use crate::outgoing::Accepted;
+use crate::outgoing::{Accepted, Waiting};
 use crate::{Instant, PublishId};
 
 /// Waiting messages. One that is dropped from the middle leaves a gap, so that neither this nor the search for what is due is a walk over all.
@@ -18,21 +18,21 @@ pub(crate) struct Queue {
 
 #[derive(Clone, Debug)]
 enum Entry {
-    Waits(Accepted),
+    Waits(Waiting),
     Gap(PublishId),
 }
 
 impl Entry {
     const fn id(&self) -> PublishId {
         match self {
-            Self::Waits(accepted) => accepted.id,
+            Self::Waits(waiting) => waiting.accepted.id,
             Self::Gap(id) => *id,
         }
     }
 
-    const fn accepted(&self) -> Option<&Accepted> {
+    const fn waiting(&self) -> Option<&Waiting> {
         match self {
-            Self::Waits(accepted) => Some(accepted),
+            Self::Waits(waiting) => Some(waiting),
             Self::Gap(_) => None,
         }
     }
@@ -56,8 +56,8 @@ impl Queue {
     }
 
     /// The next to be sent.
-    pub(crate) fn front(&self) -> Option<&Accepted> {
-        self.entries.front()?.accepted()
+    pub(crate) fn front(&self) -> Option<&Waiting> {
+        self.entries.front()?.waiting()
     }
 
     /// The newest.
@@ -66,8 +66,8 @@ impl Queue {
     }
 
     /// All, in their order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Accepted> {
-        self.entries.iter().filter_map(Entry::accepted)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiting> {
+        self.entries.iter().filter_map(Entry::waiting)
     }
 
     /// The first deadline of any of them.
@@ -76,29 +76,29 @@ impl Queue {
     }
 
     /// One whose deadline has come.
-    pub(crate) fn over(&self, now: Instant) -> Option<&Accepted> {
+    pub(crate) fn over(&self, now: Instant) -> Option<&Waiting> {
         let (_, id) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;
-        self.find(*id).and_then(|index| self.entries.get(index)?.accepted())
+        self.find(*id).and_then(|index| self.entries.get(index)?.waiting())
     }
 
     /// The newest: its identifier is higher than those of all others.
-    pub(crate) fn push(&mut self, accepted: Accepted) {
-        debug_assert!(self.entries.back().is_none_or(|last| last.id() < accepted.id), "not the newest");
-        self.count(&accepted);
-        self.entries.push_back(Entry::Waits(accepted));
+    pub(crate) fn push(&mut self, waiting: Waiting) {
+        debug_assert!(self.entries.back().is_none_or(|last| last.id() < waiting.accepted.id), "not the newest");
+        self.count(&waiting);
+        self.entries.push_back(Entry::Waits(waiting));
     }
 
     /// The oldest: its identifier is lower than those of all others.
-    pub(crate) fn push_front(&mut self, accepted: Accepted) {
-        debug_assert!(self.entries.front().is_none_or(|first| first.id() > accepted.id), "not the oldest");
-        self.count(&accepted);
-        self.entries.push_front(Entry::Waits(accepted));
+    pub(crate) fn push_front(&mut self, waiting: Waiting) {
+        debug_assert!(self.entries.front().is_none_or(|first| first.id() > waiting.accepted.id), "not the oldest");
+        self.count(&waiting);
+        self.entries.push_front(Entry::Waits(waiting));
     }
 
-    fn count(&mut self, accepted: &Accepted) {
-        self.bytes = self.bytes.saturating_add(accepted.outgoing.bytes());
-        if let Some(deadline) = accepted.deadline() {
-            self.deadlines.insert((deadline, accepted.id));
+    fn count(&mut self, waiting: &Waiting) {
+        self.bytes = self.bytes.saturating_add(waiting.accepted.outgoing.bytes());
+        if let Some(deadline) = waiting.deadline() {
+            self.deadlines.insert((deadline, waiting.accepted.id));
         }
     }
 
@@ -129,14 +129,14 @@ impl Queue {
 
     fn removed(&mut self, entry: Entry) -> Option<Accepted> {
         self.trim();
-        let Entry::Waits(accepted) = entry else {
+        let Entry::Waits(waiting) = entry else {
             return None;
         };
-        self.bytes = self.bytes.saturating_sub(accepted.outgoing.bytes());
-        if let Some(deadline) = accepted.deadline() {
-            self.deadlines.remove(&(deadline, accepted.id));
+        self.bytes = self.bytes.saturating_sub(waiting.accepted.outgoing.bytes());
+        if let Some(deadline) = waiting.deadline() {
+            self.deadlines.remove(&(deadline, waiting.accepted.id));
         }
-        Some(accepted)
+        Some(waiting.accepted)
     }
 
     /// No gap first or last, no more gaps than messages, and no large room for none.
@@ -151,7 +151,7 @@ impl Queue {
                 self.gaps = self.gaps.saturating_sub(1);
             }
             if self.gaps > self.len() {
-                self.entries.retain(|entry| entry.accepted().is_some());
+                self.entries.retain(|entry| entry.waiting().is_some());
                 self.gaps = 0;
             }
         }
@@ -173,7 +173,7 @@ impl Eq for Queue {}
 impl core::hash::Hash for Queue {
     fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
         self.len().hash(state);
-        self.iter().for_each(|accepted| accepted.hash(state));
+        self.iter().for_each(|waiting| waiting.hash(state));
     }
 }
 
@@ -185,28 +185,29 @@ mod tests {
     use alloc::vec::Vec;
     use mqtt_proto::{Publish, PublishBuf, TopicName};
 
-    fn accepted(id: u64, deadline: Option<u64>) -> Accepted {
+    fn waiting(id: u64, deadline: Option<u64>) -> Waiting {
         let topic = TopicName::new("t").unwrap();
         let message = Arc::new(PublishBuf::new(topic, &Publish::new(topic, b"123456789")));
-        Accepted::new(PublishId(id), Outgoing::new(Instant::ZERO, message), deadline.map(Instant::from_micros))
+        let accepted = Accepted { id: PublishId(id), outgoing: Outgoing::new(Instant::ZERO, message) };
+        Waiting { accepted, give_up: deadline.map(Instant::from_micros) }
     }
 
     fn ids(queue: &Queue) -> Vec<u64> {
-        queue.iter().map(|accepted| accepted.id.0).collect()
+        queue.iter().map(|waiting| waiting.accepted.id.0).collect()
     }
 
     #[test]
     fn what_leaves_from_the_middle_is_not_met_again() {
         let mut queue = Queue::default();
         for id in 0..6 {
-            queue.push(accepted(id, None));
+            queue.push(waiting(id, None));
         }
         assert!(queue.remove(PublishId(2)).is_some());
         assert!(queue.remove(PublishId(2)).is_none());
         assert!(queue.remove(PublishId(1)).is_some());
         assert_eq!((queue.len(), queue.bytes(), ids(&queue)), (4, 40, [0, 3, 4, 5].into()));
         assert_eq!(queue.pop().unwrap().id, PublishId(0));
-        assert_eq!(queue.front().unwrap().id, PublishId(3));
+        assert_eq!(queue.front().unwrap().accepted.id, PublishId(3));
         assert!(queue.remove(PublishId(5)).is_some());
         assert!(queue.remove(PublishId(4)).is_some());
         assert_eq!(queue.pop().unwrap().id, PublishId(3));
@@ -217,9 +218,9 @@ mod tests {
     #[test]
     fn gaps_are_never_more_than_messages() {
         let mut queue = Queue::default();
-        queue.push(accepted(0, None));
+        queue.push(waiting(0, None));
         for id in 1..1_000 {
-            queue.push(accepted(id, None));
+            queue.push(waiting(id, None));
             queue.remove(PublishId(id - 1).max(PublishId(1)));
             assert!(queue.entries.len() <= 2 * queue.len(), "{id}");
         }
@@ -229,13 +230,13 @@ mod tests {
     fn the_first_deadline_is_known_wherever_it_stands() {
         let mut queue = Queue::default();
         for (id, deadline) in [(1, None), (2, Some(30)), (3, Some(10)), (4, Some(20))] {
-            queue.push(accepted(id, deadline));
+            queue.push(waiting(id, deadline));
         }
-        queue.push_front(accepted(0, Some(15)));
+        queue.push_front(waiting(0, Some(15)));
         let mut order = Vec::new();
         while let Some(deadline) = queue.deadline() {
             assert!(queue.over(Instant::from_micros(deadline.as_micros() - 1)).is_none());
-            let id = queue.over(deadline).unwrap().id;
+            let id = queue.over(deadline).unwrap().accepted.id;
             order.push(id.0);
             queue.remove(id);
         }
@@ -246,9 +247,9 @@ mod tests {
     fn equal_queues_hold_the_same_messages_with_and_without_gaps() {
         let (mut one, mut other) = (Queue::default(), Queue::default());
         for id in 0..5 {
-            one.push(accepted(id, None));
+            one.push(waiting(id, None));
             if id != 2 {
-                other.push(accepted(id, None));
+                other.push(waiting(id, None));
             }
         }
         assert_ne!(one, other);

@@ -9,7 +9,7 @@ use mqtt_proto::{
 };
 
 use super::SessionState;
-use crate::outgoing::{Accepted, Outgoing};
+use crate::outgoing::{Accepted, Outgoing, Waiting};
 use crate::parts::outbound::{Flight, Outbound, Stage};
 use crate::parts::queue::Queue;
 use crate::{Instant, PublishId};
@@ -84,7 +84,7 @@ impl SessionState {
     /// | 0, last | nothing |
     ///
     /// A message: u64 number of its publish, u32 connections that ended on it, u8 flags, u64 microseconds until it expires (if flag 64 is set), u64 microseconds
-    /// until it has waited for long enough (flag 128), u16 number of subscription identifiers, u32 each of them; then, as a PUBLISH packet of MQTT 5.0 at QoS 0, what
+    /// until it has waited for long enough (flag 128; never in flight), u16 number of subscription identifiers, u32 each of them; then, as a PUBLISH packet of MQTT 5.0 at QoS 0, what
     /// was published. The flags: QoS of the delivery (1, 2), QoS of what was published (4, 8), retain flag of the delivery (16), was sent in a session that the peer
     /// lost (32).
     #[must_use]
@@ -101,8 +101,8 @@ impl SessionState {
         for (packet_id, flight) in flights {
             put_flight(&mut out, at, packet_id, flight);
         }
-        for accepted in self.queue.iter() {
-            record(&mut out, WAITING, |out| put_accepted(out, at, accepted));
+        for Waiting { accepted, give_up } in self.queue.iter() {
+            record(&mut out, WAITING, |out| put_accepted(out, at, accepted, *give_up));
         }
         record(&mut out, RECEIVED, |out| {
             self.received.iter().for_each(|packet_id| out.extend_from_slice(&packet_id.get().to_be_bytes()));
@@ -145,9 +145,9 @@ fn import_format_1(at: Instant, len: usize, mut rest: &[u8]) -> Result<SessionSt
                 body.is_empty()
             }
             (FLIGHT | RELEASE, Some(_)) => take_flight(&mut body, at, tag).map(|flight| flights.push(flight)).is_some(),
-            (WAITING, Some(_)) => take_accepted(&mut body, at)
-                .filter(|accepted| is_next(&session.queue, accepted))
-                .map(|accepted| session.queue.push(accepted))
+            (WAITING, Some(_)) => take_waiting(&mut body, at)
+                .filter(|waiting| is_next(&session.queue, &waiting.accepted))
+                .map(|waiting| session.queue.push(waiting))
                 .is_some(),
             (RECEIVED, Some(_)) => {
                 while let Some(packet_id) = take_u16(&mut body).and_then(PacketId::new) {
@@ -181,7 +181,7 @@ fn has_only_its_own(session: &SessionState) -> bool {
     let (_, flights) = session.outbound.parts();
     let mut ids: Vec<_> = flights.filter_map(|(_, flight)| flight.stage.id()).collect();
     ids.sort_unstable();
-    ids.extend(session.queue.iter().map(|accepted| accepted.id));
+    ids.extend(session.queue.iter().map(|waiting| waiting.accepted.id));
     ids.is_sorted_by(|one, next| one < next) && ids.last().is_none_or(|last| last.0 < session.next_id)
 }
 
@@ -207,7 +207,7 @@ fn put_flight(out: &mut Vec<u8>, at: Instant, packet_id: PacketId, flight: &Flig
     match &flight.stage {
         Stage::AwaitPubAck(Some(accepted)) | Stage::AwaitPubRec(Some(accepted)) => record(out, FLIGHT, |out| {
             head(out);
-            put_accepted(out, at, accepted);
+            put_accepted(out, at, accepted, None);
         }),
         Stage::AwaitPubComp(id) => record(out, RELEASE, |out| {
             head(out);
@@ -219,11 +219,11 @@ fn put_flight(out: &mut Vec<u8>, at: Instant, packet_id: PacketId, flight: &Flig
     }
 }
 
-fn put_accepted(out: &mut Vec<u8>, at: Instant, accepted: &Accepted) {
+fn put_accepted(out: &mut Vec<u8>, at: Instant, accepted: &Accepted, give_up: Option<Instant>) {
     let outgoing = &accepted.outgoing;
     let message = &outgoing.message;
     let flags = [(outgoing.retain, RETAIN), (outgoing.was_sent, WAS_SENT)];
-    let moments = [(outgoing.expires, EXPIRES), (accepted.give_up(), GIVE_UP)];
+    let moments = [(outgoing.expires, EXPIRES), (give_up, GIVE_UP)];
     out.extend_from_slice(&accepted.id.0.to_be_bytes());
     out.extend_from_slice(&outgoing.failures.to_be_bytes());
     out.push(
@@ -288,7 +288,7 @@ fn take_flight(body: &mut &[u8], at: Instant, tag: u8) -> Option<(PacketId, Flig
         let id = if body.is_empty() { None } else { Some(PublishId(take_u64(body)?)) };
         body.is_empty().then_some(Stage::AwaitPubComp(id))?
     } else {
-        let accepted = take_accepted(body, at)?;
+        let Waiting { accepted, give_up: None } = take_waiting(body, at)? else { return None };
         match accepted.outgoing.qos {
             QoS::AtMostOnce => return None,
             QoS::AtLeastOnce => Stage::AwaitPubAck(Some(accepted)),
@@ -299,7 +299,7 @@ fn take_flight(body: &mut &[u8], at: Instant, tag: u8) -> Option<(PacketId, Flig
 }
 
 /// A message: the whole body.
-fn take_accepted(body: &mut &[u8], at: Instant) -> Option<Accepted> {
+fn take_waiting(body: &mut &[u8], at: Instant) -> Option<Waiting> {
     let id = PublishId(take_u64(body)?);
     let failures = take_u32(body)?;
     let [flags] = take_array(body)?;
@@ -320,7 +320,7 @@ fn take_accepted(body: &mut &[u8], at: Instant) -> Option<Accepted> {
         expires,
     };
     outgoing.check().ok()?;
-    Some(Accepted::new(id, outgoing, give_up))
+    Some(Waiting { accepted: Accepted { id, outgoing }, give_up })
 }
 
 /// A moment, if there is to be one. `None`: it is missing.

@@ -7,7 +7,7 @@ use core::num::NonZeroU32;
 
 use mqtt_proto::{PacketId, ReasonCode};
 
-use crate::outgoing::{Accepted, Outgoing};
+use crate::outgoing::{Accepted, Outgoing, Waiting};
 use crate::parts::outbound::{Flight, Outbound, Stage};
 use crate::parts::queue::Queue;
 use crate::{Instant, Limits, Outcome, PublishError, PublishId, WhenFull};
@@ -42,7 +42,7 @@ pub(crate) enum SessionOp {
     /// A connection takes it up.
     Open,
     /// A message is accepted and waits.
-    Accept(Accepted),
+    Accept(Waiting),
     /// A message that waits leaves the queue without a packet identifier: QoS 0, or dropped.
     Drop(PublishId),
     /// The first message that waits takes off. Before the PUBLISH goes out.
@@ -135,7 +135,7 @@ impl SessionState {
     }
 
     /// The next to be sent.
-    pub(crate) fn front(&self) -> Option<&Accepted> {
+    pub(crate) fn front(&self) -> Option<&Waiting> {
         self.queue.front()
     }
 
@@ -185,8 +185,9 @@ impl SessionState {
                 while let Some(first) = self.queue.front()
                     && !self.has_room(limits, bytes)
                 {
-                    settle(first.id, first.dropped(Outcome::QueueFull));
-                    self.commit(SessionOp::Drop(first.id));
+                    let id = first.accepted.id;
+                    settle(id, first.accepted.dropped(Outcome::QueueFull));
+                    self.commit(SessionOp::Drop(id));
                 }
                 has_room = true;
             }
@@ -194,7 +195,7 @@ impl SessionState {
         }
         let id = PublishId(self.next_id);
         let give_up = limits.queued_time_max.map(|time| now + time);
-        self.commit(SessionOp::Accept(Accepted::new(id, outgoing, give_up)));
+        self.commit(SessionOp::Accept(Waiting { accepted: Accepted { id, outgoing }, give_up }));
         if !has_room {
             self.commit(SessionOp::Drop(id));
             settle(id, Outcome::QueueFull);
@@ -217,7 +218,8 @@ impl SessionState {
 
     /// Drops what has expired, or waited for too long.
     pub(crate) fn drop_over(&mut self, now: Instant, settle: &mut impl FnMut(PublishId, Outcome)) {
-        while let Some((id, outcome)) = self.queue.over(now).and_then(|over| Some((over.id, over.over(now)?))) {
+        while let Some((id, outcome)) = self.queue.over(now).and_then(|over| Some((over.accepted.id, over.over(now)?)))
+        {
             self.commit(SessionOp::Drop(id));
             settle(id, outcome);
         }
@@ -239,7 +241,7 @@ impl SessionState {
     pub(crate) fn is_suspicious(&self) -> bool {
         let flights = self.outbound.in_order();
         let first = flights.front().and_then(|&packet_id| self.outbound.flight(packet_id));
-        let first = first.map_or(self.queue.front(), |flight| flight.stage.accepted());
+        let first = first.map_or(self.queue.front().map(|waiting| &waiting.accepted), |flight| flight.stage.accepted());
         first.is_some_and(|accepted| accepted.outgoing.failures >= SUSPICIOUS)
     }
 
@@ -262,9 +264,9 @@ impl SessionState {
     pub(crate) fn commit(&mut self, op: SessionOp) {
         match op {
             SessionOp::Open => self.generation = self.generation.wrapping_add(1),
-            SessionOp::Accept(accepted) => {
-                self.next_id = accepted.id.0.saturating_add(1);
-                self.queue.push(accepted);
+            SessionOp::Accept(waiting) => {
+                self.next_id = waiting.accepted.id.0.saturating_add(1);
+                self.queue.push(waiting);
             }
             SessionOp::Drop(id) => drop(self.queue.remove(id)),
             SessionOp::Launch(packet_id) => {
@@ -281,7 +283,7 @@ impl SessionState {
             SessionOp::Forget => {
                 self.received.clear();
                 for accepted in self.outbound.ground().into_iter().rev() {
-                    self.queue.push_front(accepted);
+                    self.queue.push_front(Waiting { accepted, give_up: None });
                 }
             }
         }
