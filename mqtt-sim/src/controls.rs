@@ -104,13 +104,19 @@ fn more_in_flight_than_the_peer_takes_is_seen() {
 #[test]
 fn a_packet_larger_than_the_peer_takes_is_seen() {
     let forge: Forge = |kind, bytes| {
-        (kind == PacketType::PingResp).then(|| {
-            let mut large = vec![0x30, 0x80 | 0x04, 0x03, 0, 1, b'a', 0];
+        (kind == PacketType::ConnAck).then(|| {
+            let mut large = vec![0x30, 0x84, 0x03, 0, 1, b'a', 0];
             large.resize(3 + 0x04 + 0x03 * 128, 0);
             [bytes, &large[..]].concat()
         })
     };
-    assert_eq!(forged(End::Server, forge), Some(Check::Sizes));
+    let mut options = ConnectOptions::new("small");
+    options.packet_bytes_max = 200;
+    let mut world = World::new(4);
+    world.set_seam(Box::new(Forger { end: End::Server, forge }));
+    world.add(options, Idle);
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.breach().unwrap().check, Check::Sizes);
 }
 
 #[test]
@@ -127,6 +133,9 @@ fn a_packet_out_of_sequence_is_seen() {
     assert_eq!(forged(End::Client, repeated), Some(Check::Sequence));
     let twice: Forge = |kind, bytes| (kind == PacketType::Connect).then(|| bytes.repeat(2));
     assert_eq!(forged(End::Client, twice), Some(Check::Sequence));
+    let aliased: Forge =
+        |kind, _| (kind == PacketType::Publish).then(|| vec![0x30, 7, 0, 1, b'a', 3, 0x23, 0xFF, 0xFF]);
+    assert_eq!(forged(End::Client, aliased), Some(Check::Sequence));
     let onward: Forge = |kind, bytes| (kind == PacketType::Disconnect).then(|| [bytes, &[0xC0, 0]].concat());
     assert_eq!(forged(End::Client, onward), Some(Check::Sequence));
 }

@@ -172,6 +172,8 @@ pub(crate) fn offer(random: &mut Random, all_can_be_told: bool) -> ServerOptions
     }
     options.server_keep_alive = random.pick(&[None, None, Some(3)]);
     options.limits.attempts_max = u32::MAX;
+    options.limits.topic_aliases_max = random.pick(&[0, 2, 100]);
+    options.topic_alias_maximum = random.pick(&[0, 1, 10]);
     options.limits.in_flight_max = random.pick(&[1, 5, 100]);
     options.limits.output_bytes_max = random.pick(&[64, 1_024, 64 << 10]);
     options.limits.queued_messages_max = random.pick(&[30, 10_000, 10_000, 10_000]);

@@ -115,6 +115,16 @@ marks! {
     TooLarge => "message too large",
     /// A message was above the QoS that the server takes.
     QosNotSupported => "qos above the maximum",
+    /// A message left as an alias without its topic.
+    Alias => "topic alias instead of a topic",
+    /// A message waited for too long.
+    MessageExpired => "message expired before it was sent",
+    /// A message was dropped for another one.
+    DroppedForAnother => "message dropped from a full queue",
+    /// A message was given up because connections kept ending on it.
+    AttemptsExhausted => "message given up after too many attempts",
+    /// A message in flight was none that the peer takes on its next connection.
+    NotSentAgain => "message in flight not sent again",
     /// A QoS 2 publish was settled without knowing how it went.
     Unknown => "settled as unknown, session lost",
     /// A request got no answer.

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use mqtt_proto::{QoS, Subscription, TopicFilter, TopicName, Version};
-use mqtt_session::{AckToken, Acknowledge, ConnectOptions, Event, Instant, Message, RequestId, ServerOptions};
+use mqtt_proto::{PropertiesBuf, Property, QoS, Subscription, TopicFilter, TopicName, Version};
+use mqtt_session::{
+    AckToken, Acknowledge, ConnectOptions, Event, Instant, Message, RequestId, ServerOptions, WhenFull,
+};
 
 use crate::app::{App, Handle};
 use crate::fault::{Fault, TimedFault, offer, random_faults};
@@ -34,6 +36,8 @@ pub enum Deed {
         qos: QoS,
         /// How long the payload is.
         bytes: usize,
+        /// Seconds after which nobody wants it any more.
+        expires: Option<u32>,
     },
     /// It subscribes.
     Subscribe {
@@ -103,8 +107,13 @@ impl Plan {
         }
         for index in 0..count {
             for (nth, qos) in [QoS::AtLeastOnce, QoS::ExactlyOnce].into_iter().enumerate() {
-                let deed =
-                    Deed::Publish { number: (deeds as usize + 2 * index + nth) as u32, topic: ALL, qos, bytes: 16 };
+                let deed = Deed::Publish {
+                    number: (deeds as usize + 2 * index + nth) as u32,
+                    topic: ALL,
+                    qos,
+                    bytes: 16,
+                    expires: None,
+                };
                 steps.push(Step::Deed(until + Duration::from_secs(2), index, deed));
             }
         }
@@ -194,8 +203,11 @@ fn client(random: &mut Random, index: usize, only_v5: bool) -> ConnectOptions {
     }
     options.acknowledge = random.pick(&[Acknowledge::AtOnce, Acknowledge::Manually]);
     options.limits.connect_timeout = Duration::from_secs(random.within(1..=10));
-    // Here it is never the message's fault.
-    options.limits.attempts_max = u32::MAX;
+    options.topic_alias_maximum = random.pick(&[0, 1, 10]);
+    options.limits.topic_aliases_max = random.pick(&[0, 2, 100]);
+    options.limits.attempts_max = random.pick(&[1, 3, u32::MAX, u32::MAX, u32::MAX]);
+    options.limits.queued_time_max = random.pick(&[None, None, None, Some(Duration::from_secs(2))]);
+    options.limits.when_full = random.pick(&[WhenFull::Refuse, WhenFull::DropOldest, WhenFull::DropNewest]);
     options.limits.in_flight_max = random.pick(&[1, 3, 100]);
     options.limits.in_flight_before_5_max = random.pick(&[1, 3, 20]);
     options.limits.queued_messages_max = random.pick(&[10, 1_000, 1_000]);
@@ -209,7 +221,8 @@ fn deed(random: &mut Random, number: u32) -> Deed {
     match random.within(0..=99) {
         0..=84 => {
             let bytes = random.pick(&[4, 4, 20, 20, 80, 400, 2_000]);
-            Deed::Publish { number, topic: random.pick(TOPICS), qos, bytes }
+            let expires = random.pick(&[None, None, None, None, None, Some(1)]);
+            Deed::Publish { number, topic: random.pick(TOPICS), qos, bytes, expires }
         }
         85..=95 => Deed::Subscribe { filter: random.pick(FILTERS), qos },
         _ => Deed::Unsubscribe { filter: random.pick(FILTERS) },
@@ -252,12 +265,18 @@ impl Worker {
 
     fn act(&mut self, deed: Deed, client: &mut Handle<'_>) {
         match deed {
-            Deed::Publish { number, topic, qos, bytes } => {
+            Deed::Publish { number, topic, qos, bytes, expires } => {
                 let mut payload = number.to_be_bytes().to_vec();
                 payload.resize(bytes.max(payload.len()), b'.');
                 let Ok(topic) = TopicName::new(topic) else { return };
                 let mut message = Message::new(topic, &payload[..]);
                 message.qos = qos;
+                let mut properties = PropertiesBuf::new();
+                if let Some(seconds) = expires.filter(|_| client.client().options().version.has_properties()) {
+                    // Without an alias or another property there is nothing that it could clash with.
+                    let _ = properties.push(Property::MessageExpiryInterval(seconds));
+                }
+                message.properties = properties.as_properties();
                 // What was refused was counted, and is none of ours any more.
                 let _ = client.publish(&message);
             }

@@ -69,6 +69,8 @@ struct Tracked {
     bytes: usize,
     qos: QoS,
     accepted: u64,
+    /// It has a Message Expiry Interval, and may be dropped anywhere.
+    may_expire: bool,
     /// When the server had it.
     delivered: Option<u64>,
     /// Its publisher's session was replaced while it was in flight.
@@ -102,6 +104,10 @@ impl Deliveries {
         });
     }
 
+    pub(super) fn client_id(&self, client: usize) -> &str {
+        &self.clients[client].id
+    }
+
     fn tick(&mut self) -> u64 {
         self.moment += 1;
         self.moment
@@ -119,6 +125,7 @@ impl Deliveries {
             bytes: topic.len() + message.payload.len() + OVERHEAD_BYTES,
             qos: message.qos,
             accepted,
+            may_expire: message.properties.message_expiry_interval().is_some(),
             delivered: None,
             may_come_twice: false,
         });
@@ -237,11 +244,11 @@ impl Deliveries {
         if got.times == 1 {
             let stream = (message.publisher, fingerprint(&message.topic), message.qos, received.qos());
             let last = party.last_first.insert(stream, message.number);
-            // What is sent again at QoS 1 may be new to somebody: who has subscribed in between, or who lost the first copy at QoS 0.
+            // What is sent again at QoS 1 may be new to somebody: who has subscribed in between, or whose first copy was lost at QoS 0 or had expired.
             let is_served =
                 |window: &Window| window.until.is_none() && window.qos > QoS::AtMostOnce && window.precedes(message);
             let comes_anew = message.qos == QoS::AtLeastOnce || message.may_come_twice;
-            let may_be_late = comes_anew && !party.windows.iter().any(is_served);
+            let may_be_late = comes_anew && (message.may_expire || !party.windows.iter().any(is_served));
             if let Some(last) = last.filter(|&last| last > message.number && !may_be_late) {
                 let what = format!("client {client} got message {} on {topic} only after {last}", message.number);
                 return Err((Check::Order, what));
@@ -276,7 +283,8 @@ impl Deliveries {
     /// Whoever was subscribed while a message went through has it now.
     pub(super) fn at_rest(&self) -> Finding {
         for (index, message) in self.messages.iter().enumerate() {
-            let Some(delivered) = message.delivered.filter(|_| message.qos > QoS::AtMostOnce) else { continue };
+            let must_come = message.qos > QoS::AtMostOnce && !message.may_expire;
+            let Some(delivered) = message.delivered.filter(|_| must_come) else { continue };
             for (client, party) in self.clients.iter().enumerate() {
                 let mut windows = party.windows.iter().filter(|window| window.covers(message, delivered));
                 let is_owed = windows.clone().next().is_some()

@@ -11,7 +11,7 @@ use std::fmt;
 
 use mqtt_proto::{Subscription, TopicFilter};
 use mqtt_session::{
-    AckToken, Agreed, Client, DisconnectCause, Event, Instant, Message, Published, Received, RequestId,
+    AckToken, Agreed, Client, DisconnectCause, Event, Instant, Message, Outcome, Published, Received, RequestId,
 };
 
 use crate::marks::{Mark, Marks};
@@ -198,6 +198,9 @@ impl Checks {
             Event::Connected(_) => agreed.map_or(Ok(()), |agreed| self.connected(client, agreed, marks)),
             Event::Received(received) => self.received(client, received, marks),
             Event::Published { id, outcome } => {
+                if *outcome == Outcome::AttemptsExhausted {
+                    self.packets.give_up(self.deliveries.client_id(client));
+                }
                 self.deliveries.settled(client, *id, *outcome);
                 self.settlements.settled(client, *id, *outcome, marks)
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use mqtt_proto::{Codec, Packet, PacketType, Publish, QoS, ReasonCode, SubAck, UnsubAck, Version};
+use mqtt_proto::{Codec, Packet, PacketType, Publish, QoS, ReasonCode, SubAck, TopicAlias, UnsubAck, Version};
 use mqtt_session::DisconnectCause;
 
 use super::{Check, Finding};
@@ -59,6 +59,9 @@ struct Tap {
     strange_pubrec: BTreeSet<u16>,
     /// The place of what was last sent again.
     last_again: Option<u64>,
+    peer_topic_alias_maximum: u16,
+    /// What this end has written.
+    aliases: BTreeMap<TopicAlias, String>,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +70,8 @@ struct Flights {
     link: Option<LinkId>,
     /// QoS 2 messages that this end has said that it has, and that the other has not released.
     received: BTreeSet<u16>,
+    /// How many messages in flight have been given up, and may have left their identifiers free.
+    given_up: usize,
     flights: BTreeMap<u16, Flight>,
     count: u64,
 }
@@ -91,10 +96,17 @@ impl Observer {
         self.taps.remove(&(link, end));
     }
 
+    /// A client has given up a message in flight.
+    pub(super) fn give_up(&mut self, client_id: &str) {
+        self.sessions.entry((client_id.into(), End::Client)).or_default().given_up += 1;
+    }
+
     pub(super) fn in_flight(&self) -> Option<String> {
-        self.sessions.iter().find(|(_, flights)| !flights.flights.is_empty()).map(|((client, end), flights)| {
-            format!("{end:?} end of {client}: {:?} in flight", flights.flights.keys().collect::<Vec<_>>())
-        })
+        self.sessions.iter().find(|(_, flights)| flights.flights.len() > flights.given_up).map(
+            |((client, end), flights)| {
+                format!("{end:?} end of {client}: {:?} in flight", flights.flights.keys().collect::<Vec<_>>())
+            },
+        )
     }
 
     /// Whom the server has accepted since this was asked last.
@@ -168,6 +180,8 @@ impl Tap {
             due_pubcomp: VecDeque::new(),
             strange_pubrec: BTreeSet::new(),
             last_again: None,
+            peer_topic_alias_maximum: 0,
+            aliases: BTreeMap::new(),
         }
     }
 
@@ -206,6 +220,7 @@ impl Tap {
             Packet::Connect(connect) => {
                 self.client_id = Some(connect.client_id.as_str().into());
                 let properties = &connect.properties;
+                self.peer_topic_alias_maximum = properties.topic_alias_maximum().unwrap_or(0);
                 self.asks_clean = connect.clean_start;
                 let unsaid = if self.version.has_session_expiry() || connect.clean_start { 0 } else { u32::MAX };
                 self.expiry_interval = properties.session_expiry_interval().unwrap_or(unsaid);
@@ -216,6 +231,7 @@ impl Tap {
                 let properties = &connack.properties;
                 self.peer_receive_maximum = properties.receive_maximum().map_or(u16::MAX, |maximum| maximum.get());
                 self.peer_packet_bytes_max = properties.maximum_packet_size().map_or(u32::MAX, |maximum| maximum.get());
+                self.peer_topic_alias_maximum = properties.topic_alias_maximum().unwrap_or(0);
                 self.peer_maximum_qos = properties.maximum_qos().unwrap_or(QoS::ExactlyOnce);
                 self.peer_takes_less =
                     self.peer_maximum_qos < QoS::ExactlyOnce || properties.maximum_packet_size().is_some();
@@ -354,17 +370,22 @@ impl Tap {
         sessions: &mut BTreeMap<(String, End), Flights>,
         marks: &mut Marks,
     ) -> Finding {
+        let topic = self.topic_of(publish, marks)?;
         let Some(id) = publish.delivery.packet_id().map(|id| id.get()) else { return Ok(()) };
         let (qos, dup) = (publish.delivery.qos(), publish.delivery.dup());
-        let content = fingerprint(&(publish.topic, publish.payload));
+        let content = fingerprint(&(topic, publish.payload));
         if self.asked.contains_key(&id) {
             return Err((Check::PacketIds, format!("#{id} belongs to a request")));
         }
         let (link, is_resumed) = (self.link, self.is_resumed);
-        let flights = self.session(end, sessions);
+        let flights = sessions.entry((self.client_id.clone().unwrap_or_default(), end)).or_default();
         if flights.link != Some(link) {
             // The session has gone to another connection. What this one had encoded before may still go out.
             return Ok(());
+        }
+        let is_another = flights.flights.get(&id).is_some_and(|flight| flight.content != content || flight.qos != qos);
+        if !dup || is_another {
+            flights.reuse(id, is_resumed && !self.in_flight.contains(&id));
         }
         if let Some(flight) = flights.flights.get(&id) {
             if !dup || flight.content != content || flight.qos != qos {
@@ -407,6 +428,27 @@ impl Tap {
         Ok(())
     }
 
+    /// The topic that the peer will take it for: v5\[MQTT-3.3.2-9\] v5\[MQTT-3.3.2-11\].
+    fn topic_of(&mut self, publish: &Publish<'_>, marks: &mut Marks) -> Result<String, (Check, String)> {
+        let topic = publish.topic.map(|topic| String::from(topic.as_str()));
+        let Some(alias) = publish.properties.topic_alias() else { return Ok(topic.unwrap_or_default()) };
+        if alias.get() > self.peer_topic_alias_maximum {
+            let maximum = self.peer_topic_alias_maximum;
+            return Err((Check::Sequence, format!("topic alias {alias:?}; the peer takes {maximum}")));
+        }
+        match (topic, self.aliases.get(&alias)) {
+            (Some(topic), _) => {
+                self.aliases.insert(alias, topic.clone());
+                Ok(topic)
+            }
+            (None, Some(topic)) => {
+                marks.hit(Mark::Alias);
+                Ok(topic.clone())
+            }
+            (None, None) => Err((Check::Sequence, format!("topic alias {alias:?} stands for nothing"))),
+        }
+    }
+
     fn write_pubrel(
         &mut self,
         id: u16,
@@ -434,13 +476,16 @@ impl Tap {
             }
             Some(_) => sequence(format!("#{id} has not been received by the peer")),
             // It was given up, and its PUBLISH had never got as far as the wire.
-            None if may_give_up && self.peer_takes_less => Ok(()),
+            None if may_give_up && (self.peer_takes_less || session.given_up > 0) => Ok(()),
             None => sequence(format!("#{id} is not in flight")),
         }
     }
 
     fn ask(&mut self, id: u16, count: usize, end: End, sessions: &mut BTreeMap<(String, End), Flights>) -> Finding {
-        let is_used = self.session(end, sessions).flights.contains_key(&id);
+        let is_of_old = self.is_resumed && !self.in_flight.contains(&id);
+        let session = self.session(end, sessions);
+        session.reuse(id, is_of_old);
+        let is_used = session.flights.contains_key(&id);
         if is_used || self.asked.insert(id, count).is_some() {
             return Err((Check::PacketIds, format!("#{id} is in use")));
         }
@@ -452,6 +497,15 @@ impl Tap {
             Some(asked) if count.is_none_or(|count| count == asked) => Ok(()),
             Some(asked) => sequence(format!("{count:?} codes for {asked} filters")),
             None => sequence(format!("nobody has asked #{id}")),
+        }
+    }
+}
+
+impl Flights {
+    /// An identifier is used for something new. That of a message of an earlier connection may have been given up before.
+    fn reuse(&mut self, id: u16, is_of_old: bool) {
+        if is_of_old && self.given_up > 0 && self.flights.remove(&id).is_some() {
+            self.given_up -= 1;
         }
     }
 }

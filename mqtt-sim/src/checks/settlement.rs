@@ -43,6 +43,10 @@ impl Settlements {
         match outcome {
             Outcome::TooLarge => marks.hit(Mark::TooLarge),
             Outcome::Rejected(_) => marks.hit(Mark::QosNotSupported),
+            Outcome::Expired | Outcome::WaitedTooLong => marks.hit(Mark::MessageExpired),
+            Outcome::QueueFull => marks.hit(Mark::DroppedForAnother),
+            Outcome::AttemptsExhausted => marks.hit(Mark::AttemptsExhausted),
+            Outcome::NotSentAgain => marks.hit(Mark::NotSentAgain),
             outcome if outcome.is_indeterminate() => marks.hit(Mark::Unknown),
             _ => {}
         }
