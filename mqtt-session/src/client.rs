@@ -154,6 +154,13 @@ impl Client {
         }
         let client_id =
             self.assigned_client_id.as_ref().filter(|_| options.client_id.is_empty()).unwrap_or(&options.client_id);
+        let version = options.version;
+        // v3[MQTT-3.1.3-7]
+        let may_be_nameless =
+            version.server_assigns_client_id() || (version.client_id_may_be_empty() && options.clean_start);
+        if client_id.is_empty() && !may_be_nameless {
+            return Err(ConnectError::ClientId);
+        }
         let mut connect = Connect::new(Text::new(client_id)?);
         connect.protocol = options.protocol;
         connect.clean_start = options.clean_start;

@@ -102,6 +102,9 @@ pub enum ConnectError {
     /// The connection before is not over.
     #[error("already connected or connecting")]
     NotIdle,
+    /// Before 5.0 only a client that asks for a clean start may leave it to the server to name it; before 3.1.1 none may.
+    #[error("empty client identifier without a clean session (options: client_id, clean_start) v3[MQTT-3.1.3-7]")]
+    ClientId,
     /// The options don't make a CONNECT.
     #[error("invalid connect options: {0}")]
     Invalid(#[from] EncodeError),

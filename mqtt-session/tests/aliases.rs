@@ -51,6 +51,7 @@ fn received_topics(said: &[Said]) -> Vec<&str> {
     topics.collect()
 }
 
+/// v5\[MQTT-3.1.2-27\] v5\[MQTT-3.2.2-18\]
 #[test]
 fn there_are_none_unless_they_are_asked_for_and_taken() {
     for (ours, theirs) in [(0, 10), (10, 0)] {

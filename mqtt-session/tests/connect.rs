@@ -46,7 +46,7 @@ fn both_ends_agree() {
     }
 }
 
-/// v5\[MQTT-3.2.2-21\] v5\[MQTT-3.2.2-22\] v5\[MQTT-3.2.2-11\]
+/// v5\[MQTT-3.1.2-21\] v5\[MQTT-3.2.2-9\] v5\[MQTT-3.2.2-21\] v5\[MQTT-3.2.2-22\] v5\[MQTT-3.2.2-11\]
 #[test]
 fn what_the_server_announces_is_what_the_client_goes_by() {
     let mut server_options = ServerOptions::default();
@@ -122,7 +122,7 @@ fn response_information_is_there_if_the_server_gives_it() {
     assert_eq!(pair.client.agreed(), None);
 }
 
-/// v5\[MQTT-3.2.2-16\]
+/// v5\[MQTT-3.1.3-7\] v5\[MQTT-3.2.2-16\]
 #[test]
 fn an_assigned_identifier_is_used_again() {
     let mut pair = Pair::new(ConnectOptions::new(""));
@@ -302,7 +302,7 @@ fn pings_keep_a_silent_connection_alive_and_their_absence_ends_it() {
     }
 }
 
-/// v3\[MQTT-3.14.4-3\] v5\[MQTT-3.14.4-3\]
+/// v3\[MQTT-3.14.4-1\] v3\[MQTT-3.14.4-2\] v5\[MQTT-3.14.4-1\] v5\[MQTT-3.14.4-2\] v3\[MQTT-3.14.4-3\] v5\[MQTT-3.14.4-3\]
 #[test]
 fn a_disconnect_is_the_last_packet_and_drops_the_will() {
     for version in VERSIONS {

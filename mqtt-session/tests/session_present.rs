@@ -90,7 +90,7 @@ fn a_client_resumes_discards_starts_or_closes() {
     }
 }
 
-/// v3\[MQTT-3.2.2-1\] v3\[MQTT-3.2.2-2\] v3\[MQTT-3.2.2-3\] v5\[MQTT-3.2.2-2\] v5\[MQTT-3.2.2-3\]
+/// v3\[MQTT-3.1.4-3\] v5\[MQTT-3.1.4-4\] v3\[MQTT-3.2.2-1\] v3\[MQTT-3.2.2-2\] v3\[MQTT-3.2.2-3\] v5\[MQTT-3.2.2-2\] v5\[MQTT-3.2.2-3\]
 #[test]
 fn a_server_says_that_a_session_is_there_unless_a_clean_start_was_asked_for() {
     let table = [(false, false, false), (false, true, true), (true, false, false), (true, true, false)];

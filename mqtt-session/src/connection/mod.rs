@@ -222,7 +222,7 @@ impl Connection {
         let told = link.codec.version.has_receive_maximum();
         let own_maximum = if told { limits.in_flight_max } else { limits.in_flight_before_5_max };
         link.quota = Quota::new(link.agreed.receive_maximum.min(own_maximum).max(1));
-        // v5[MQTT-3.1.2-26] v5[MQTT-3.2.2-17]
+        // v5[MQTT-3.1.2-26] v5[MQTT-3.1.2-27] v5[MQTT-3.2.2-17] v5[MQTT-3.2.2-18]
         link.topics = OutboundAliases::new(link.agreed.topic_alias_maximum.min(limits.topic_aliases_max));
         link.owner = few_bits(&link.agreed.client_id);
         self.session.commit(SessionOp::Open);
@@ -240,9 +240,11 @@ impl Connection {
 
     /// Ends the connection for `cause`, telling the peer where its version has a way. Returns what to tell the host.
     pub(crate) fn fail<'b>(&mut self, cause: DisconnectCause) -> Event<'b> {
+        // v5[MQTT-3.14.0-1]
         if self.is_open() && !matches!(cause, DisconnectCause::Peer(_) | DisconnectCause::TransportClosed) {
             self.say_goodbye(cause.reason_code());
         }
+        // v3[MQTT-3.2.2-5] v5[MQTT-3.2.2-7] v5[MQTT-4.13.1-1] v5[MQTT-4.13.2-1]
         self.link.phase = Phase::Closing;
         self.link.may_blame = cause.may_blame();
         Event::Disconnected(Disconnected::new(cause))
@@ -280,6 +282,7 @@ impl Connection {
                 sent?;
             }
         }
+        // v3[MQTT-3.14.4-1] v5[MQTT-3.14.4-2]
         self.link.phase = Phase::Closing;
         self.link.may_blame = false;
         self.events.push_back(Event::Disconnected(Disconnected::new(DisconnectCause::Local(reason_code))));

@@ -36,6 +36,7 @@ impl Connection {
         now: Instant,
         input: &mut &'b [u8],
     ) -> Result<Option<Frame<'b>>, DisconnectCause> {
+        // v3[MQTT-3.1.4-5] v5[MQTT-3.1.4-6]
         if self.link.phase == Phase::Closing {
             *input = &[];
         }
@@ -115,6 +116,7 @@ impl Connection {
             return Ok(Some(Event::Received(Received::new(topic, publish, None))));
         };
         let qos = publish.delivery.qos();
+        // At QoS 1 an identifier that has come before is that of a new message: v3[MQTT-4.3.2-2] v5[MQTT-4.3.2-5]
         if qos == QoS::ExactlyOnce {
             // Handed out, and not acknowledged yet: its PUBREC will come.
             if link.inbound.is_due(packet_id) {
@@ -132,10 +134,12 @@ impl Connection {
             return violation(Violation::ReceiveMaximumExceeded);
         }
         if link.inbound.bytes().saturating_add(bytes) > self.limits.unacknowledged_bytes_max.max(bytes) {
+            // v3[MQTT-4.8.0-2]
             return violation(Violation::UnacknowledgedBytes);
         }
         let serial = link.inbound.receive(packet_id, qos, bytes);
         let token = match self.acknowledge {
+            // Whatever becomes of it: v3[MQTT-4.5.0-2] v5[MQTT-4.5.0-2] v5[MQTT-4.3.3-13]
             Acknowledge::AtOnce => {
                 self.taken(serial, ReasonCode::Success, PropertiesBuf::new());
                 None
@@ -170,6 +174,7 @@ impl Connection {
     /// False: it had it before.
     fn taken(&mut self, serial: u64, reason_code: ReasonCode, properties: PropertiesBuf) -> bool {
         let Some((packet_id, qos)) = self.link.inbound.take(serial, reason_code, properties) else { return false };
+        // One that is refused is not remembered: v5[MQTT-4.3.3-9]
         if qos == QoS::ExactlyOnce && !reason_code.is_failure() {
             self.session.commit(SessionOp::Receive(packet_id));
         }
@@ -180,7 +185,9 @@ impl Connection {
     /// v3\[MQTT-4.3.2-2\] v3\[MQTT-4.3.3-2\] v5\[MQTT-4.3.2-4\] v5\[MQTT-4.3.3-8\]
     fn send_acknowledgements(&mut self) {
         while let Some(Acknowledgement { packet_id, qos, reason_code, properties }) = self.link.inbound.next() {
+            // v3[MQTT-2.3.1-6] v5[MQTT-2.2.1-5]
             let ack = Ack { packet_id, reason_code, properties: properties.as_properties() };
+            // v3[MQTT-3.3.4-1] v5[MQTT-3.3.4-1]
             if qos == QoS::ExactlyOnce {
                 self.answer(&Packet::PubRec(ack));
             } else {
@@ -192,6 +199,7 @@ impl Connection {
     fn handle_pubrel(&mut self, packet_id: PacketId) {
         let mut ack = Ack::new(packet_id);
         if self.session.has_received(packet_id) {
+            // v5[MQTT-4.3.3-12]
             self.session.commit(SessionOp::Complete(packet_id));
             self.link.inbound.release(packet_id);
         } else if self.version().acks_carry_reason() {
@@ -211,6 +219,7 @@ impl Connection {
     ) -> Option<Event<'b>> {
         let flight = self.session.flight(packet_id).filter(|flight| is_due(&flight.stage))?;
         let (id, is_counted) = (flight.stage.id(), flight.sent.is_some());
+        // v5[MQTT-4.4.0-2]
         self.session.commit(SessionOp::Land(packet_id));
         self.acknowledged();
         // v5[MQTT-4.9.0-2]

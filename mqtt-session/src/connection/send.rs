@@ -29,7 +29,8 @@ impl Connection {
         self.link.output.buf().append(bytes);
     }
 
-    /// Encodes something that never waits: an acknowledgement, an answer, a ping. A peer that does not take it can't be served.
+    /// Encodes something that never waits, whatever the quota is: an acknowledgement, an answer, a ping (v5\[MQTT-3.3.4-8\] v5\[MQTT-3.3.4-10\] v5\[MQTT-4.9.0-3\]).
+    /// A peer that does not take it can't be served.
     pub(crate) fn answer(&mut self, packet: &Packet<'_>) {
         let result = self.answer_explained(*packet);
         if result == Err(TOO_LARGE) {
@@ -58,6 +59,7 @@ impl Connection {
         if session.identifiers_in_use().saturating_add(requests.len()) >= PacketId::MAX.get().into() {
             return None;
         }
+        // v3[MQTT-2.3.1-2] v3[MQTT-2.3.1-4] v5[MQTT-2.2.1-3] v5[MQTT-2.2.1-4]
         self.packet_ids.allocate(|packet_id| session.flight(packet_id).is_some() || requests.is_open(packet_id))
     }
 
@@ -96,6 +98,7 @@ impl Connection {
         self.link.check(&message.publish(delivery(message.qos, PacketId::MIN, false)))?;
         // What expires at once is not sent.
         let is_over = message.properties.message_expiry_interval() == Some(0);
+        // v3[MQTT-4.3.1-1] v5[MQTT-4.3.1-1]
         if message.qos == QoS::AtMostOnce && self.may_send_at_once() && !is_over {
             let publish = message.publish(Delivery::AtMostOnce);
             if self.link.topics.is_off() {
@@ -136,6 +139,7 @@ impl Connection {
 
     /// Sends what waits, as far as quota and output allow.
     pub(super) fn pump(&mut self, now: Instant) {
+        // v3[MQTT-3.14.4-2] v5[MQTT-3.14.4-1]
         while self.is_open() && self.link.output.has_room(self.limits.output_bytes_max) {
             let moved = if self.link.resend.is_empty() { self.send_waiting(now) } else { self.send_again(now) };
             if !moved {
@@ -152,10 +156,12 @@ impl Connection {
                 if !self.link.quota.is_free() {
                     return false;
                 }
-                // v3[MQTT-3.3.1-1] v5[MQTT-3.3.1-1]
+                // v3[MQTT-2.3.1-3] v3[MQTT-3.3.1-1] v5[MQTT-3.3.1-1]
                 let delivery = delivery(accepted.outgoing.qos, packet_id, true);
+                // Without a look at its expiry: v5[MQTT-4.3.3-7]
                 self.link.transmit(now, &accepted.outgoing, delivery)
             }
+            // v5[MQTT-4.3.3-5] v5[MQTT-4.3.3-6]
             Some(Stage::AwaitPubComp(_)) => {
                 self.answer(&Packet::PubRel(Ack::new(packet_id)));
                 Ok(())
@@ -199,6 +205,7 @@ impl Connection {
         if !self.link.quota.is_free() {
             return false;
         }
+        // v3[MQTT-3.3.1-3] v3[MQTT-4.3.2-1] v5[MQTT-3.3.1-3] v5[MQTT-4.3.2-1] v5[MQTT-4.3.2-2] v5[MQTT-4.3.3-1] v5[MQTT-4.3.3-2]
         self.allocate().is_some_and(|packet_id| self.send_front(now, delivery(qos, packet_id, false)))
     }
 
@@ -212,6 +219,7 @@ impl Connection {
         let Some(first) = self.session.front().map(|waiting| &waiting.accepted) else { return false };
         let settled = match (self.link.transmit(now, &first.outgoing, delivery), delivery.packet_id()) {
             (Ok(()), Some(packet_id)) => {
+                // v5[MQTT-4.3.2-3] v5[MQTT-4.3.3-3]
                 self.session.commit(SessionOp::Launch(packet_id));
                 self.mark_sent(packet_id);
                 return true;

@@ -27,7 +27,7 @@ impl InboundAliases {
         alias: TopicAlias,
         topic: Option<TopicName<'_>>,
     ) -> Result<Option<TopicNameBuf>, Violation> {
-        // v5[MQTT-3.3.2-9] v5[MQTT-3.3.2-11]
+        // v5[MQTT-3.3.2-9] v5[MQTT-3.3.2-10] v5[MQTT-3.3.2-11] v5[MQTT-3.3.2-12]
         if alias.get() > self.maximum {
             return Err(Violation::TopicAliasTooHigh);
         }

@@ -30,7 +30,7 @@ pub struct Accept<'a> {
     pub trailing: &'a [u8],
     /// What the authentication method says last, where CONNECT named one.
     pub authentication_data: Option<&'a [u8]>,
-    /// Further 5.0 properties.
+    /// Further 5.0 properties. Response information goes only to a client that has asked for it.
     pub properties: Properties<'a>,
 }
 
@@ -78,6 +78,7 @@ impl Server {
             Ok(Packet::OpaqueConnect(connect)) => {
                 // What it asks for is the host's to know.
                 self.clean_start = false;
+                self.wants_response_information = true;
                 self.is_opaque = true;
                 self.connection.link.agreed.version = version;
                 self.connection.link.phase = Phase::DueConnAck;
@@ -97,6 +98,7 @@ impl Server {
         // v3[MQTT-3.1.3-7] v3[MQTT-3.1.3-8]
         let may_be_nameless =
             version.server_assigns_client_id() || (version.client_id_may_be_empty() && connect.clean_start);
+        // Any other identifier is the host's to judge: v3[MQTT-3.1.3-5] v5[MQTT-3.1.3-5]
         if self.nameless && !may_be_nameless {
             return self.refuse_with(
                 ReasonCode::ClientIdentifierNotValid,
@@ -106,6 +108,7 @@ impl Server {
         let asked = &connect.properties;
         let link = &mut self.connection.link;
         link.problem_information = asked.request_problem_information().unwrap_or(true);
+        self.wants_response_information = asked.request_response_information().unwrap_or(false);
         let agreed = &mut link.agreed;
         agreed.version = version;
         agreed.keep_alive = connect.keep_alive;
@@ -152,12 +155,13 @@ impl Server {
         let asked_expiry = link.agreed.session_expiry_interval;
         let asked_keep_alive = if self.is_opaque { answer.keep_alive } else { link.agreed.keep_alive };
         let connack = ConnAck {
-            // v5[MQTT-3.2.2-2]
+            // v3[MQTT-3.1.4-3] v3[MQTT-3.2.2-1] v3[MQTT-3.2.2-2] v3[MQTT-3.2.2-3] v5[MQTT-3.1.4-4] v5[MQTT-3.2.2-2] v5[MQTT-3.2.2-3]
             session_present: answer.session_present && !self.clean_start && version.has_session_present(),
             reason_code: ReasonCode::Success,
             properties: properties.as_properties(),
             trailing: answer.trailing,
         };
+        // v3[MQTT-3.1.4-4] v5[MQTT-3.1.4-5]
         self.connection.try_answer(&Packet::ConnAck(connack))?;
         let link = &mut self.connection.link;
         link.agreed.client_id = answer.client_id.into();
@@ -307,7 +311,12 @@ impl Server {
     fn connack(&self, answer: &Accept<'_>) -> Result<PropertiesBuf, AnswerError> {
         for wanted in [|_: Property<'_>| true, |property: Property<'_>| !only_explains(property)] {
             let mut given = PropertiesBuf::new();
-            given.extend_if(answer.properties, wanted).map_err(|cause| AnswerError::Invalid(cause.into()))?;
+            // v5[MQTT-3.1.2-28]
+            let is_asked = |property: Property<'_>| {
+                self.wants_response_information || !matches!(property, Property::ResponseInformation(_))
+            };
+            let taken = given.extend_if(answer.properties, |property| wanted(property) && is_asked(property));
+            taken.map_err(|cause| AnswerError::Invalid(cause.into()))?;
             let properties = self.connack_properties(answer, given)?;
             let properties_given = properties.as_properties();
             let connack = ConnAck {
@@ -340,6 +349,7 @@ impl Server {
         if let Some(maximum) = NonZeroU16::new(options.receive_maximum).filter(|maximum| maximum.get() < u16::MAX) {
             push(Property::ReceiveMaximum(maximum))?;
         }
+        // v5[MQTT-3.2.2-9]
         if options.maximum_qos < mqtt_proto::QoS::ExactlyOnce {
             push(Property::MaximumQos(options.maximum_qos))?;
         }
@@ -354,7 +364,7 @@ impl Server {
         if let Some(seconds) = options.server_keep_alive {
             push(Property::ServerKeepAlive(seconds))?;
         }
-        // v5[MQTT-3.2.2-16]
+        // v5[MQTT-3.1.3-7] v5[MQTT-3.2.2-16]
         if self.nameless {
             let client_id = Text::new(answer.client_id).map_err(|cause| AnswerError::Invalid(cause.into()))?;
             push(Property::AssignedClientIdentifier(client_id))?;
@@ -427,6 +437,7 @@ impl Server {
         if !matches!(sent, Err(TOO_LARGE | EncodeError::NotInVersion { .. })) {
             sent?;
         }
+        // v5[MQTT-3.1.3-8]
         let event = self.connection.fail(DisconnectCause::Refused(reason_code));
         self.connection.push_event(event);
         Ok(())

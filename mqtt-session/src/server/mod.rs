@@ -43,6 +43,8 @@ pub struct Server {
     clean_start: bool,
     /// The client left it to us to name it.
     nameless: bool,
+    /// The client asked for response information, or only the host knows whether it did.
+    wants_response_information: bool,
     /// Only the host could read CONNECT.
     is_opaque: bool,
     /// It was accepted, and its session has not been taken away.
@@ -56,7 +58,15 @@ impl Server {
         let codec = codec(&options, Version::V5);
         let mut connection = Connection::new(codec, options.limits.clone(), options.acknowledge);
         connection.begin(now, Phase::AwaitConnect, codec);
-        Self { options, connection, clean_start: true, nameless: false, is_opaque: false, has_session: false }
+        Self {
+            options,
+            connection,
+            clean_start: true,
+            nameless: false,
+            wants_response_information: false,
+            is_opaque: false,
+            has_session: false,
+        }
     }
 
     /// The version that the client speaks, once CONNECT has come.
@@ -93,6 +103,7 @@ impl Server {
     pub fn take_session(&mut self) -> SessionState {
         self.connection.part();
         self.has_session = false;
+        // v3[MQTT-4.1.0-1] v5[MQTT-3.1.2-23]
         core::mem::take(&mut self.connection.session)
     }
 
@@ -143,8 +154,9 @@ impl Server {
             return Err(DisconnectCause::Violation(Violation::DuringAuthentication));
         }
         match packet {
-            // v3[MQTT-3.8.4-1] v5[MQTT-3.8.4-1]: the host answers.
+            // The host answers, and grants what there is: v3[MQTT-3.8.4-1] v5[MQTT-3.8.4-1] v5[MQTT-3.2.2-10]
             Packet::Subscribe(subscribe) => Ok(Some(Event::SubscribeRequested(subscribe))),
+            // What has begun goes on: v3[MQTT-3.10.4-3] v3[MQTT-3.10.4-4] v5[MQTT-3.10.4-3] v5[MQTT-3.10.4-4]
             Packet::Unsubscribe(unsubscribe) => Ok(Some(Event::UnsubscribeRequested(unsubscribe))),
             Packet::PingReq => {
                 // v3[MQTT-3.12.4-1] v5[MQTT-3.12.4-1]
@@ -252,6 +264,7 @@ impl Server {
     ) -> Result<(), AnswerError> {
         let version = self.version();
         let reason_codes: alloc::vec::Vec<_> = reason_codes.iter().map(|code| code.for_suback(version)).collect();
+        // v3[MQTT-2.3.1-7] v3[MQTT-3.8.4-2] v5[MQTT-2.2.1-6] v5[MQTT-3.8.4-2]
         self.answer(Packet::SubAck(SubAck { packet_id, properties, reason_codes: reason_codes[..].into() }))
     }
 
@@ -268,6 +281,7 @@ impl Server {
         properties: Properties<'_>,
     ) -> Result<(), AnswerError> {
         let reason_codes = if self.version().unsuback_carries_reasons() { reason_codes } else { &[] };
+        // v3[MQTT-2.3.1-7] v3[MQTT-3.10.4-5] v5[MQTT-2.2.1-6] v5[MQTT-3.10.4-5]
         self.answer(Packet::UnsubAck(UnsubAck { packet_id, properties, reason_codes: reason_codes.into() }))
     }
 
