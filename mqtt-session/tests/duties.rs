@@ -472,6 +472,23 @@ fn a_session_goes_from_one_connection_to_the_next() {
     }
 }
 
+/// v5\[MQTT-3.1.2-25\]: it was accepted before anybody knew, and those behind it go on.
+#[test]
+fn a_message_that_turns_out_to_be_too_large_is_settled_without_being_sent() {
+    let mut options = ServerOptions::default();
+    options.packet_bytes_max = 50;
+    let mut pair = Pair::with_server(ConnectOptions::new("c"), options);
+    pair.publish("a", &"x".repeat(50), QoS::AtLeastOnce);
+    pair.publish("a", "y", QoS::AtLeastOnce);
+    pair.connect();
+    assert_eq!(pair.server_received(), ["y"]);
+    let settled: Vec<_> = pair.client_said.iter().filter(|said| matches!(said, Said::Published(..))).collect();
+    let delivered = Outcome::Delivered(ReasonCode::Success);
+    assert!(
+        matches!(settled[..], [Said::Published(_, Outcome::TooLarge), Said::Published(_, last)] if *last == delivered)
+    );
+}
+
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> =
         text.bytes().filter_map(|digit| char::from(digit).to_digit(16)).map(|digit| digit as u8).collect();
