@@ -302,6 +302,7 @@ fn what_has_begun_goes_on_after_an_unsubscribe() {
             pair.server_reads();
             pair.drive();
             assert_eq!((pair.client_received(), pair.server.pending()), (vec!["x"], 0));
+            assert!(pair.client_said.iter().any(|said| matches!(said, Said::Unsubscribed(_))));
             assert!(matches!(pair.server_said.last(), Some(Said::Published(_, Outcome::Delivered(_)))));
         }
     }

@@ -79,6 +79,7 @@ mod tests {
         assert_eq!(requests.give_up().count() + requests.lose().count(), 1);
     }
 
+    /// v3\[MQTT-3.8.4-5\] v5\[MQTT-3.8.4-6\] v5\[MQTT-3.11.3-1\]
     #[test]
     fn an_answer_must_fit_its_question() {
         let mut requests = Requests::default();
