@@ -76,6 +76,11 @@ pub enum Report {
         /// What is wrong with it, in words.
         error: String,
     },
+    /// The node did something that it should not have tried.
+    Mistake {
+        /// What, in words.
+        what: String,
+    },
     /// There was no room for a message at QoS 1 or 2, or its receiver does not take one of this size.
     Dropped {
         /// Whose it was.

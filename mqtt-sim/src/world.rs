@@ -513,6 +513,7 @@ impl World {
                         format!("the session of {client_id} can't be read: {error}"),
                     );
                 }
+                Report::Mistake { what } => cx.checks.report(now, Check::Peace, format!("server: {what}")),
                 Report::Refused => cx.marks.hit(Mark::RefusedByServer),
                 Report::Dropped { client_id, topic, payload, is_too_large } => {
                     cx.marks.hit(if is_too_large { Mark::TooLarge } else { Mark::ServerQueueFull });
