@@ -75,35 +75,108 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Input
+//! The examples have it for other hosts, each to be read at once: `blocking` (the standard library's sockets), `mio` (many clients in one thread), `no_std`
+//! (a board and its ticks), `mini_broker` (a broker by hand on [`Server`]), `dialect`. `cargo run -p mqtt-session --example blocking`.
 //!
-//! An event borrows the *host's* buffer, so verbs may be called while it is held, and nothing is copied for a message that is only looked at. What is not
-//! consumed stays with the host, which offers it again with more behind it. Bad bytes end the connection with an [`Event::Disconnected`], and never in a
-//! panic.
+//! # Order
 //!
-//! # Output
+//! Input before events, so that what input settles is said in the same turn. Events before output, so that what the host says to them goes out with it, in one
+//! write. The deadline last, since everything else moves it. A verb may be called at any point, also while an event is held: an event borrows the *host's*
+//! buffer, and nothing is copied for a message that is only looked at. What is not consumed stays with the host, which offers it again with more behind it.
+//! `None` with input left means that it has to wait: for the host's answer, or for the peer to read what it is owed (`wants_input`).
 //!
-//! A message is encoded at once while the connection's output is below [`Limits::output_bytes_max`]; above, it stays queued. So a host that writes once per turn writes
-//! everything that gathered since, in one piece. Acknowledgements, answers and pings never wait behind messages.
+//! Whoever is wrong is told so. The peer: [`Event::Disconnected`] with the [`Violation`] or the fault, the DISCONNECT that its version allows, then
+//! [`Transmit::Close`]. The caller: an `Err`, and nothing has happened. Nobody gets a panic.
 //!
 //! # Back-pressure
 //!
-//! Reading never has to stop because an application is slow. With [`Acknowledge::Manually`], a message at QoS 1 or 2 is acknowledged when the host says that it has been
-//! taken, in the order of arrival, and the Receive Maximum bounds how many are not. Publishing is bounded by [`Limits::queued_messages_max`] and
-//! [`Limits::queued_bytes_max`]: beyond, the verb returns an error and nothing has happened, or [`Limits::when_full`] says what is dropped.
+//! Out: a message is encoded at once while less than [`Limits::output_bytes_max`] waits to be written; above that, and beyond what the peer takes unacknowledged, it is
+//! queued, up to [`Limits::queued_messages_max`] and [`Limits::queued_bytes_max`]. What then happens is [`Limits::when_full`]'s to say. Acknowledgements, answers and
+//! pings wait for nothing.
+//!
+//! In: reading never has to stop because an application is slow. With [`Acknowledge::Manually`] a message at QoS 1 or 2 is acknowledged when the host says
+//! that it has been taken, and the Receive Maximum bounds how many are not:
+//!
+//! ```
+//! # use mqtt_proto::{Properties, ReasonCode, TransmitBuf};
+//! # use mqtt_session::{Acknowledge, Client, ConnectOptions, Event, Instant};
+//! # let now = Instant::ZERO;
+//! let mut options = ConnectOptions::new("printer");
+//! options.acknowledge = Acknowledge::Manually;
+//! options.receive_maximum = 2;
+//! let mut client = Client::new(options);
+//! # client.connect(now)?;
+//! # client.handle_input(now, &mut &[0x20, 3, 0, 0, 0][..]);
+//! # client.poll_transmit(now, &mut TransmitBuf::new());
+//!
+//! let mut input = &b"\x32\x0E\0\x03job\0\x07\0a page"[..]; // PUBLISH at QoS 1, with identifier 7
+//! let Some(Event::Received(job)) = client.handle_input(now, &mut input) else { panic!() };
+//! let (job, token) = (job.to_buf(), job.token().unwrap());
+//!
+//! // Some time later, on paper:
+//! client.acknowledge(now, token, ReasonCode::Success, Properties::EMPTY)?;
+//! let mut out = TransmitBuf::new();
+//! client.poll_transmit(now, &mut out);
+//! assert_eq!(out.slices().next(), Some(&[0x40, 2, 0, 7][..])); // PUBACK
+//! # assert_eq!(&job.payload()[..], b"a page");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Time
 //!
-//! [`Instant`] is microseconds since an epoch of the host's choice. There is one deadline, `poll_timeout`, valid until the next call. Late calls to `handle_timeout` make things late;
-//! early or repeated ones do nothing. There may be a deadline without a connection, too: messages that wait can expire ([`Outgoing::expires`], [`Limits::queued_time_max`]).
+//! [`Instant`] is microseconds since an epoch of the host's choice, on a clock that never goes back. There is one deadline, `poll_timeout`, valid until the next call; keep
+//! alive, the handshake and expiry are all in it. Late calls to `handle_timeout` make things late; early or repeated ones do nothing.
+//!
+//! # Messages that wait
+//!
+//! [`Client::publish`] needs no connection: without one, messages wait for the next, in order and within the limits. ([`SessionState::enqueue`] is the same for a server's client that is
+//! away.) A message with a Message Expiry Interval waits no longer than that, and goes out with what is left of it; [`Limits::queued_time_max`] bounds the wait of all.
+//!
+//! # Connections end, sessions stay
+//!
+//! After `Transmit::Close`, or when the transport is gone, say `handle_closed`; then [`Client::connect`] may be called for the next transport. With `clean_start` off and a
+//! `session_expiry_interval`, both ends go on where they were. Otherwise, or if the server has forgotten ([`Agreed::session_present`] tells), what waits still goes out, at QoS 1 also what was
+//! in flight, and subscriptions have to be made again.
+//!
+//! What stays is a value, [`SessionState`]. It can be kept in bytes, and taken up by another process on another clock:
+//!
+//! ```
+//! # use mqtt_proto::{QoS, TopicName};
+//! use mqtt_session::{Client, ConnectOptions, Instant, Message, SessionState};
+//!
+//! let mut options = ConnectOptions::new("thermometer-7");
+//! options.clean_start = false;
+//! options.session_expiry_interval = 3600;
+//!
+//! let now = Instant::from_micros(1_000_000);
+//! let mut client = Client::new(options.clone());
+//! let mut message = Message::new(TopicName::new("attic/temperature")?, "21");
+//! message.qos = QoS::AtLeastOnce;
+//! client.publish(now, &message)?; // There is no connection yet.
+//! let bytes = client.session().export(now);
+//!
+//! let now = Instant::ZERO; // After a restart.
+//! let client = Client::with_session(options, SessionState::import(now, &bytes)?);
+//! assert_eq!(client.pending(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # What is promised
 //!
-//! * Every publish that was accepted is settled exactly once: by [`Published::Sent`], or by one [`Event::Published`], also across reconnects and lost sessions. Its [`Outcome`] says that
-//!   the peer has it, or that it does not and why, or why nobody knows. So is every subscribe and unsubscribe. `abandon` settles all that is left, for a host that waits no longer.
-//! * What outlives a connection is a value, [`SessionState`]. On a new connection it is taken up where it was left, if the server still has its half;
-//!   [`export`](SessionState::export) and [`import`](SessionState::import) take it from one process to another.
-//! * Same calls, same results, byte for byte; the machines are `Clone + Eq + Hash` values.
+//! * *Settlement.* Every publish that was accepted is settled exactly once: by [`Published::Sent`], or by one [`Event::Published`], across reconnects. Its [`Outcome`] says whether the peer has it,
+//!   does not have it, or nobody knows. A request is answered, or lost with its connection ([`Event::RequestLost`]).
+//! * *Reconnecting.* While both ends keep the session, a message at QoS 1 arrives at least once, and one at QoS 2 is handed out once.
+//! * *Cancelling.* No verb waits, so none can be left half done. A host that stops in the middle of a turn goes on with the next. [`Client::abandon`] settles all that is left.
+//! * *Crashing.* What has not been exported is gone, and an old export repeats what has happened since. To lose and repeat nothing, export after `poll_transmit`
+//!   and before the write: what goes out is in it by then. Between [`Event::Received`] and the export, a message may still come twice.
+//! * *Determinism.* Same calls, same results, byte for byte; `Client` and `Server` are `Clone + Eq + Hash` values.
+//!
+//! # Further on
+//!
+//! * Authentication in several steps: [`ConnectOptions::authentication`], [`Event::Auth`], [`Client::authenticate`], [`Client::reauthenticate`], [`Server::authenticate`], [`Server::approve`].
+//! * Questions and answers: [`Message::request`], [`Received::reply`]. Other servers: [`Disconnected::server_references`].
+//! * Products that depart from the standard: [`ConnectOptions::dialect`], [`ServerOptions::dialect`], and the example `dialect`.
+//! * What of the standard is kept where: `tests/ledger.tsv` has every normative statement of 3.1.1 and 5.0.
 
 #![no_std]
 #![forbid(unsafe_code)]
