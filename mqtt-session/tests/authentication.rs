@@ -96,7 +96,7 @@ fn a_server_may_refuse_at_any_step() {
     assert_eq!(talk.server_speaks().1, ["Refused(NotAuthorized)"]);
 }
 
-/// v5\[MQTT-3.1.2-30\] v5\[MQTT-3.14.0-1\]
+/// v5\[MQTT-3.1.2-30\]
 #[test]
 fn a_client_that_gives_up_disconnects_and_is_not_answered() {
     let mut talk = asked();

@@ -133,7 +133,7 @@ fn an_assigned_identifier_is_used_again() {
     assert_eq!(pair.server_said.last(), Some(&Said::ConnectRequested("assigned".into())));
 }
 
-/// v3\[MQTT-3.1.0-1\] v5\[MQTT-3.1.0-1\]
+/// v3\[MQTT-3.1.0-1\] v5\[MQTT-3.1.0-1\] v5\[MQTT-3.14.0-1\]
 #[test]
 fn a_first_packet_that_is_not_connect_closes_without_an_answer() {
     let (said, sent, closed) = server_reaction("C0 00");

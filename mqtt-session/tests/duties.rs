@@ -389,7 +389,7 @@ fn after_a_refusal_the_server_closes_and_does_nothing_of_what_followed() {
     }
 }
 
-/// v5\[MQTT-3.2.2-12\] v5\[MQTT-3.2.2-13\] v5\[MQTT-4.13.1-1\]
+/// v5\[MQTT-3.2.2-12\] v5\[MQTT-3.2.2-13\] v5\[MQTT-3.14.0-1\] v5\[MQTT-4.13.1-1\]
 #[test]
 fn a_will_beyond_what_the_server_offers_is_refused() {
     let will = b"\0\0\x01w\0\x01m";

@@ -116,7 +116,6 @@ impl Connection {
             return Ok(Some(Event::Received(Received::new(topic, publish, None))));
         };
         let qos = publish.delivery.qos();
-        // At QoS 1 an identifier that has come before is that of a new message: v3[MQTT-4.3.2-2] v5[MQTT-4.3.2-5]
         if qos == QoS::ExactlyOnce {
             // Handed out, and not acknowledged yet: its PUBREC will come.
             if link.inbound.is_due(packet_id) {
@@ -174,7 +173,7 @@ impl Connection {
     /// False: it had it before.
     fn taken(&mut self, serial: u64, reason_code: ReasonCode, properties: PropertiesBuf) -> bool {
         let Some((packet_id, qos)) = self.link.inbound.take(serial, reason_code, properties) else { return false };
-        // One that is refused is not remembered: v5[MQTT-4.3.3-9]
+        // At QoS 1, or refused, it is not remembered, and its identifier is that of a new message: v3[MQTT-4.3.2-2] v5[MQTT-4.3.2-5] v5[MQTT-4.3.3-9]
         if qos == QoS::ExactlyOnce && !reason_code.is_failure() {
             self.session.commit(SessionOp::Receive(packet_id));
         }

@@ -156,7 +156,7 @@ impl Connection {
                 if !self.link.quota.is_free() {
                     return false;
                 }
-                // v3[MQTT-2.3.1-3] v3[MQTT-3.3.1-1] v5[MQTT-3.3.1-1]
+                // v3[MQTT-2.3.1-3] v3[MQTT-2.3.1-4] v3[MQTT-3.3.1-1] v5[MQTT-3.3.1-1]
                 let delivery = delivery(accepted.outgoing.qos, packet_id, true);
                 // Without a look at its expiry: v5[MQTT-4.3.3-7]
                 self.link.transmit(now, &accepted.outgoing, delivery)
