@@ -84,7 +84,8 @@ struct Flight {
     /// PUBREC has come.
     is_released: bool,
     has_sent_pubrel: bool,
-    place: u64,
+    /// Its place in the order of first sending. `None`: it was left out once, because the peer took less then, and has come again for one that takes more.
+    place: Option<u64>,
 }
 
 impl Observer {
@@ -401,7 +402,7 @@ impl Tap {
         let place = flights.flights.get(&id).map(|flight| flight.place);
         if place.is_none() {
             flights.count += 1;
-            let place = flights.count;
+            let place = (!dup).then_some(flights.count);
             let flight = Flight { content, qos, bytes, is_released: false, has_sent_pubrel: false, place };
             flights.flights.insert(id, flight);
         }
@@ -412,10 +413,10 @@ impl Tap {
             if self.in_flight.contains(&id) {
                 return sequence(format!("#{id} is sent twice on one connection"));
             }
-            if self.last_again.is_some_and(|last| last > place) {
+            if place.is_some_and(|place| self.last_again.is_some_and(|last| last > place)) {
                 return Err((Check::Order, format!("#{id} is sent again out of its order")));
             }
-            self.last_again = Some(place);
+            self.last_again = place.or(self.last_again);
         }
         self.in_flight.insert(id);
         let maximum = usize::from(self.peer_receive_maximum);
