@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use mqtt_proto::{Codec, Delivery, Frame, Packet, Properties, QoS, ReasonCode, TopicName, TransmitBuf, Version};
@@ -150,7 +151,8 @@ impl World {
     pub(crate) fn successors(&self, bounds: &Bounds, mut each: impl FnMut(Step, Checked<Self>)) {
         let mut can = |step| {
             let mut next = self.clone();
-            match next.take(bounds, step) {
+            let taken = catch_unwind(AssertUnwindSafe(|| next.take(bounds, step)));
+            match taken.unwrap_or_else(|_| Err(Failure("a machine panics".into()))) {
                 Ok(true) => each(step, Ok(next)),
                 Ok(false) => {}
                 Err(failure) => each(step, Err(failure)),
