@@ -172,11 +172,10 @@ impl<'a> TopicFilter<'a> {
 
     /// Checks bytes from the wire.
     pub(crate) fn from_bytes(bytes: &'a [u8], version: Version) -> Result<Self, Cause> {
-        let text = Text::from_bytes(bytes)?;
         if is_plain::<true>(bytes) && !bytes.is_empty() && !bytes.starts_with(b"$") {
-            return Ok(Self(text));
+            return Ok(Self(Text::part(bytes)));
         }
-        Self::from_text(text, version)
+        Self::from_text(Text::from_bytes(bytes)?, version)
     }
 
     /// A text that has been checked before.
