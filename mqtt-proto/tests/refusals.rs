@@ -5,17 +5,14 @@
 
 mod common;
 
-use std::num::{NonZeroU16, NonZeroU32};
-
 use bytes::Bytes;
-use common::golden;
 use common::packets::{packet, varint};
+use common::{every_property, golden};
 use mqtt_proto::choices::Choices;
 use mqtt_proto::{
     Ack, Auth, Codec, ConnAck, Connect, Delivery, Disconnect, EncodeError, List, PACKET_BYTES_MAX, Packet, PacketId,
     PacketType, Properties, PropertiesBuf, Property, Publish, QoS, ReasonCode, RetainHandling, SubAck, Subscribe,
-    Subscription, SubscriptionId, SubscriptionOptions, Text, TopicAlias, TopicFilter, TopicName, TransmitBuf, UnsubAck,
-    Unsubscribe, Version, Will,
+    Subscription, SubscriptionOptions, Text, TopicFilter, TopicName, TransmitBuf, UnsubAck, Unsubscribe, Version, Will,
 };
 use proptest::prelude::{ProptestConfig, any};
 use proptest::{collection, proptest};
@@ -346,39 +343,6 @@ fn packets_with(properties: Properties<'_>) -> Vec<Packet<'_>> {
         Packet::UnsubAck(UnsubAck { properties, ..UnsubAck::new(ID, &[ReasonCode::Success]) }),
         Packet::Disconnect(Disconnect { properties, ..Disconnect::new(ReasonCode::Success) }),
         Packet::Auth(Auth::new(ReasonCode::ContinueAuthentication, properties)),
-    ]
-}
-
-fn every_property() -> [Property<'static>; 27] {
-    let text = Text::new("x").unwrap();
-    [
-        Property::PayloadFormatIndicator(true),
-        Property::MessageExpiryInterval(1),
-        Property::ContentType(text),
-        Property::ResponseTopic(name("r")),
-        Property::CorrelationData(b"d"),
-        Property::SubscriptionIdentifier(SubscriptionId::new(1).unwrap()),
-        Property::SessionExpiryInterval(1),
-        Property::AssignedClientIdentifier(text),
-        Property::ServerKeepAlive(1),
-        Property::AuthenticationMethod(text),
-        Property::AuthenticationData(b"d"),
-        Property::RequestProblemInformation(false),
-        Property::WillDelayInterval(1),
-        Property::RequestResponseInformation(true),
-        Property::ResponseInformation(text),
-        Property::ServerReference(text),
-        Property::ReasonString(text),
-        Property::ReceiveMaximum(NonZeroU16::MIN),
-        Property::TopicAliasMaximum(1),
-        Property::TopicAlias(TopicAlias::new(1).unwrap()),
-        Property::MaximumQos(QoS::AtLeastOnce),
-        Property::RetainAvailable(false),
-        Property::UserProperty((text, text)),
-        Property::MaximumPacketSize(NonZeroU32::MIN),
-        Property::WildcardSubscriptionAvailable(false),
-        Property::SubscriptionIdentifierAvailable(false),
-        Property::SharedSubscriptionAvailable(false),
     ]
 }
 

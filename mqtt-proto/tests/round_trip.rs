@@ -2,16 +2,14 @@
 
 mod common;
 
-use std::num::{NonZeroU16, NonZeroU32};
-
 use bytes::Bytes;
+use common::every_property;
 use common::fuzz::checks;
 use mqtt_proto::{
     Ack, Auth, Cause, Codec, ConnAck, Connect, Delivery, Disconnect, EncodeError, Frame, PACKET_BYTES_MAX, Packet,
     PacketBuf, PacketId, PacketType, Payload, Properties, PropertiesBuf, Property, Publish, PublishBuf, QoS,
     ReasonCode, RetainHandling, Role, SHARED_BYTES_MIN, SubAck, Subscribe, Subscription, SubscriptionId,
-    SubscriptionOptions, Text, TopicAlias, TopicFilter, TopicName, TransmitBuf, UnsubAck, Unsubscribe, Version, Will,
-    choices,
+    SubscriptionOptions, Text, TopicFilter, TopicName, TransmitBuf, UnsubAck, Unsubscribe, Version, Will, choices,
 };
 use proptest::prelude::{ProptestConfig, any};
 use proptest::{collection, proptest};
@@ -284,39 +282,6 @@ fn of_all_properties_only_those_of_the_tables_are_encoded() {
             }
         }
     }
-}
-
-fn every_property() -> [Property<'static>; 27] {
-    let text = Text::EMPTY;
-    [
-        Property::PayloadFormatIndicator(true),
-        Property::MessageExpiryInterval(1),
-        Property::ContentType(text),
-        Property::ResponseTopic(TopicName::new("t").unwrap()),
-        Property::CorrelationData(b""),
-        Property::SubscriptionIdentifier(SubscriptionId::new(1).unwrap()),
-        Property::SessionExpiryInterval(1),
-        Property::AssignedClientIdentifier(text),
-        Property::ServerKeepAlive(1),
-        Property::AuthenticationMethod(text),
-        Property::AuthenticationData(b""),
-        Property::RequestProblemInformation(true),
-        Property::WillDelayInterval(1),
-        Property::RequestResponseInformation(true),
-        Property::ResponseInformation(text),
-        Property::ServerReference(text),
-        Property::ReasonString(text),
-        Property::ReceiveMaximum(NonZeroU16::MIN),
-        Property::TopicAliasMaximum(1),
-        Property::TopicAlias(TopicAlias::new(1).unwrap()),
-        Property::MaximumQos(QoS::AtMostOnce),
-        Property::RetainAvailable(true),
-        Property::UserProperty((text, text)),
-        Property::MaximumPacketSize(NonZeroU32::MIN),
-        Property::WildcardSubscriptionAvailable(true),
-        Property::SubscriptionIdentifierAvailable(true),
-        Property::SharedSubscriptionAvailable(true),
-    ]
 }
 
 /// A packet of this type in which nothing can be wrong but its properties.

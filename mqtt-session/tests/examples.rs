@@ -45,6 +45,14 @@ fn options(version: Version, client_id: &str) -> ConnectOptions {
     options
 }
 
+/// With a session that outlives its connection.
+fn persistent(version: Version, client_id: &str) -> ConnectOptions {
+    let mut options = options(version, client_id);
+    options.clean_start = false;
+    options.session_expiry_interval = 3600;
+    options
+}
+
 fn message(topic: &str, payload: &str, qos: QoS) -> Heard {
     Heard::Message { topic: topic.into(), payload: payload.into(), qos }
 }
@@ -122,9 +130,7 @@ fn the_next_connection_of_a_client_takes_over_from_the_one_before() {
     for version in [Version::V3_1_1, Version::V5] {
         let address = broker();
         in_time(move || {
-            let mut persistent = options(version, "c");
-            persistent.clean_start = false;
-            persistent.session_expiry_interval = 3600;
+            let persistent = persistent(version, "c");
             let mut old = Link::connected(address, Client::new(persistent.clone()), false);
             old.ask("a/#", QoS::ExactlyOnce);
 
@@ -150,9 +156,7 @@ fn what_a_client_misses_while_it_is_away_waits_for_it() {
     for version in [Version::V3_1_1, Version::V5] {
         let address = broker();
         in_time(move || {
-            let mut persistent = options(version, "c");
-            persistent.clean_start = false;
-            persistent.session_expiry_interval = 3600;
+            let persistent = persistent(version, "c");
             let mut away = Link::connected(address, Client::new(persistent.clone()), false);
             away.ask("a/+", QoS::AtLeastOnce);
             // What it publishes meanwhile waits, too, and in bytes.

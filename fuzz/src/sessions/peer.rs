@@ -32,18 +32,7 @@ impl Peer {
     /// Accepts a client.
     pub fn welcome(&mut self, watched: &Watched<Client>, choices: &mut Choices<'_>) {
         let version = watched.machine.version();
-        let mut properties = PropertiesBuf::new();
-        if version.has_properties() {
-            let some = [
-                Property::ReceiveMaximum(choices.pick(&[2, 1, 5]).try_into().unwrap()),
-                Property::MaximumPacketSize(choices.pick(&[1 << 20, 4, 20, 60]).try_into().unwrap()),
-                Property::TopicAliasMaximum(choices.pick(&[0, 1, 3])),
-            ];
-            let chosen = choices.byte();
-            for (bit, property) in some.into_iter().enumerate().filter(|(bit, _)| chosen >> bit & 1 != 0) {
-                properties.push(property).unwrap_or_else(|error| panic!("{bit}: {error}"));
-            }
-        }
+        let properties = some_properties(version, choices, &[]);
         let mut connack = ConnAck::new(ReasonCode::Success);
         connack.properties = properties.as_properties();
         connack.session_present = version.has_session_present() && choices.byte() % 4 != 1;
@@ -53,20 +42,8 @@ impl Peer {
     /// A client comes.
     pub fn hello(&mut self, choices: &mut Choices<'_>) {
         let version = some_version(choices);
-        let mut properties = PropertiesBuf::new();
-        if version.has_properties() {
-            let some = [
-                Property::ReceiveMaximum(choices.pick(&[2, 1, 5]).try_into().unwrap()),
-                Property::MaximumPacketSize(choices.pick(&[1 << 20, 4, 20, 60]).try_into().unwrap()),
-                Property::TopicAliasMaximum(choices.pick(&[0, 1, 3])),
-                Property::SessionExpiryInterval(100),
-                Property::AuthenticationMethod(Text::new("m").unwrap()),
-            ];
-            let chosen = choices.byte();
-            for (_, property) in some.into_iter().enumerate().filter(|(bit, _)| chosen >> bit & 1 != 0) {
-                properties.push(property).unwrap();
-            }
-        }
+        let method = Property::AuthenticationMethod(Text::new("m").unwrap());
+        let properties = some_properties(version, choices, &[Property::SessionExpiryInterval(100), method]);
         let mut connect = Connect::new(Text::new("c").unwrap());
         connect.clean_start = false;
         connect.keep_alive = choices.pick(&[0, 1, 60]);
@@ -157,4 +134,23 @@ impl Peer {
         };
         self.say(version, role, &Packet::Publish(publish));
     }
+}
+
+/// Some of the limits that either end may announce, and some of `further`.
+fn some_properties(version: Version, choices: &mut Choices<'_>, further: &[Property<'_>]) -> PropertiesBuf {
+    let mut properties = PropertiesBuf::new();
+    if version.has_properties() {
+        let limits = [
+            Property::ReceiveMaximum(choices.pick(&[2, 1, 5]).try_into().unwrap()),
+            Property::MaximumPacketSize(choices.pick(&[1 << 20, 4, 20, 60]).try_into().unwrap()),
+            Property::TopicAliasMaximum(choices.pick(&[0, 1, 3])),
+        ];
+        let chosen = choices.byte();
+        for (bit, &property) in limits.iter().chain(further).enumerate() {
+            if chosen >> bit & 1 != 0 {
+                properties.push(property).unwrap();
+            }
+        }
+    }
+    properties
 }

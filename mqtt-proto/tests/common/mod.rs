@@ -9,7 +9,9 @@ pub mod packets;
 #[path = "../../../fuzz/src/lib.rs"]
 pub mod fuzz;
 
-use mqtt_proto::{Codec, Role, Version};
+use std::num::{NonZeroU16, NonZeroU32};
+
+use mqtt_proto::{Codec, Property, QoS, Role, SubscriptionId, Text, TopicAlias, TopicName, Version};
 
 /// Both ends of a connection, in every version.
 pub fn codecs() -> impl Iterator<Item = Codec> {
@@ -35,4 +37,38 @@ pub fn bytes(written: &str) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// One of each, each with a value that it may have.
+pub fn every_property() -> [Property<'static>; 27] {
+    let text = Text::new("x").unwrap();
+    [
+        Property::PayloadFormatIndicator(true),
+        Property::MessageExpiryInterval(1),
+        Property::ContentType(text),
+        Property::ResponseTopic(TopicName::new("r").unwrap()),
+        Property::CorrelationData(b"d"),
+        Property::SubscriptionIdentifier(SubscriptionId::new(1).unwrap()),
+        Property::SessionExpiryInterval(1),
+        Property::AssignedClientIdentifier(text),
+        Property::ServerKeepAlive(1),
+        Property::AuthenticationMethod(text),
+        Property::AuthenticationData(b"d"),
+        Property::RequestProblemInformation(false),
+        Property::WillDelayInterval(1),
+        Property::RequestResponseInformation(true),
+        Property::ResponseInformation(text),
+        Property::ServerReference(text),
+        Property::ReasonString(text),
+        Property::ReceiveMaximum(NonZeroU16::MIN),
+        Property::TopicAliasMaximum(1),
+        Property::TopicAlias(TopicAlias::new(1).unwrap()),
+        Property::MaximumQos(QoS::AtLeastOnce),
+        Property::RetainAvailable(false),
+        Property::UserProperty((text, text)),
+        Property::MaximumPacketSize(NonZeroU32::MIN),
+        Property::WildcardSubscriptionAvailable(false),
+        Property::SubscriptionIdentifierAvailable(false),
+        Property::SharedSubscriptionAvailable(false),
+    ]
 }
