@@ -8,7 +8,7 @@ use mqtt_proto::{Frame, PACKET_BYTES_MAX, PacketType, QoS, TopicName, TransmitBu
 use mqtt_session::{ConnectOptions, Event, Instant, Message, Received, ServerOptions, Transmit};
 
 use crate::app::{App, Handle};
-use crate::checks::Check;
+use crate::checks::{Breach, Check};
 use crate::fault::Fault;
 use crate::hub::Hub;
 use crate::node::{Node, Report};
@@ -175,6 +175,37 @@ fn an_accusation_is_seen() {
 fn acknowledgements_that_never_come_are_seen() {
     let forge: Forge = |kind, _| (kind == PacketType::PubAck).then(Vec::new);
     assert_eq!(forged(End::Server, forge), Some(Check::Liveness));
+}
+
+#[test]
+fn a_client_that_never_notices_that_its_server_is_gone_is_seen() {
+    /// It sleeps for ever, so nothing is ever due.
+    #[derive(Debug)]
+    struct Asleep;
+    impl Seam for Asleep {
+        fn deadline(&mut self, _: Instant, _: Option<Instant>) -> Option<Instant> {
+            None
+        }
+    }
+    let found =
+        |world: fn(u64) -> World| (0..10).find_map(|seed| half_open(world(seed)).err().map(|breach| breach.check));
+    let asleep = |seed| {
+        let mut world = World::new(seed);
+        world.set_seam(Box::new(Asleep));
+        world
+    };
+    assert_eq!(found(asleep), Some(Check::Liveness));
+    assert_eq!(found(World::new), None);
+}
+
+/// Peace after the server's end of a connection has gone without a word. The network tells the client in about half of the worlds; else only its keep alive can.
+fn half_open(mut world: World) -> Result<(), Breach> {
+    let mut options = ConnectOptions::new("idle");
+    options.keep_alive = 5;
+    let client = world.add(options, Idle);
+    world.run(Duration::from_secs(1));
+    world.strike(&Fault::Vanish { client, end: End::Server });
+    world.rest(Duration::from_secs(60))
 }
 
 // --- what the application is told, forged --------------------------------------------------------------------------------------

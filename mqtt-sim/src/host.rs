@@ -9,7 +9,7 @@ use mqtt_session::{Client, ConnectOptions, Event, Instant, SessionState, Transmi
 use crate::app::{App, Handle};
 use crate::checks::Check;
 use crate::marks::Mark;
-use crate::wire::{End, Farewell, LinkId, Over};
+use crate::wire::{End, Farewell, LinkId, Over, Wire};
 use crate::world::{Context, Happening};
 
 /// More turns of one loop than these, and it has gone wild.
@@ -301,10 +301,13 @@ impl Host {
     }
 
     /// What keeps it from rest.
-    pub(crate) fn unrest(&self) -> Option<String> {
+    pub(crate) fn unrest(&self, wire: &Wire) -> Option<String> {
         let index = self.index;
         if !self.client.is_connected() {
             Some(format!("client {index} is not connected"))
+        } else if !self.link.is_some_and(|link| wire.is_open(link, End::Server)) {
+            // Until it comes back nobody knows whether its session is still there, and so what it is owed.
+            Some(format!("client {index} has not noticed that the server is gone"))
         } else if self.client.pending() > 0 {
             Some(format!("client {index} has {} messages pending", self.client.pending()))
         } else if !self.app.is_done() {

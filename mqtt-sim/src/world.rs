@@ -300,8 +300,8 @@ impl World {
         }
     }
 
-    /// Ends all faults, and lets time pass until everything has come to rest: all clients are connected, everything is settled and delivered, and nothing is on
-    /// its way.
+    /// Ends all faults, and lets time pass until everything has come to rest: all clients are connected, and to a server that knows of it; everything is settled
+    /// and delivered, and nothing is on its way.
     ///
     /// # Errors
     ///
@@ -325,7 +325,7 @@ impl World {
 
     /// What keeps the world from rest.
     fn unrest(&self) -> Option<String> {
-        let hosts = self.hosts.iter().find_map(Host::unrest);
+        let hosts = self.hosts.iter().find_map(|host| host.unrest(&self.cx.wire));
         let wire = || self.cx.wire.unrest();
         let node = || Some(self.node.pending()).filter(|&pending| pending > 0);
         hosts
