@@ -127,6 +127,9 @@
 //! [`Instant`] is microseconds since an epoch of the host's choice, on a clock that never goes back. There is one deadline, `poll_timeout`, valid until the next call; keep
 //! alive, the handshake and expiry are all in it. Late calls to `handle_timeout` make things late; early or repeated ones do nothing.
 //!
+//! Keep alive: a client asks a server whether it is there, and takes every byte that comes as a sign of life, also of a packet that is not complete; so offer input as it
+//! comes. A server counts packets, as the standard demands.
+//!
 //! # Messages that wait
 //!
 //! [`Client::publish`] needs no connection: without one, messages wait for the next, in order and within the limits. ([`SessionState::enqueue`] is the same for a server's client that is

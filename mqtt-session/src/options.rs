@@ -121,7 +121,8 @@ pub struct ConnectOptions {
     pub clean_start: bool,
     /// Seconds that the session outlives its connection, `u32::MAX` for ever. 5.0 only. Default: 0.
     pub session_expiry_interval: u32,
-    /// Seconds within which the client sends something; 0 turns the check off. Default: 60.
+    /// Seconds within which the client sends something; 0 turns the check off. A server that is asked whether it is there has as long to answer, and as long again after every byte
+    /// that comes from it meanwhile: on a slow link, the answer may be behind a large message. Default: 60.
     pub keep_alive: u16,
     /// Who the user is.
     pub user_name: Option<String>,
@@ -302,7 +303,8 @@ pub struct ServerOptions {
     pub packet_bytes_max: u32,
     /// The highest topic alias that we take. Default: 10.
     pub topic_alias_maximum: u16,
-    /// The keep alive, in seconds, that clients must use instead of their own.
+    /// The keep alive, in seconds, that clients must use instead of their own. One from which no packet has come for one and a half times as long is disconnected: v5\[MQTT-3.1.2-22\],
+    /// and before 5.0 v3\[MQTT-3.1.2-24\]. Only complete packets count, so it has to be longer than the largest takes on the slowest link.
     pub server_keep_alive: Option<u16>,
     /// The highest QoS that we take. Default: 2.
     pub maximum_qos: QoS,

@@ -159,7 +159,7 @@ impl Link {
                 retain_available: true,
                 problem_information: true,
             },
-            keep_alive: KeepAlive::new(codec.role, 0, now),
+            keep_alive: KeepAlive::new(codec.role, now),
             aliases: InboundAliases::default(),
             requests: Requests::default(),
             problem_information: true,
@@ -216,7 +216,7 @@ impl Connection {
         let link = &mut self.link;
         link.phase = Phase::Open;
         link.deadline = None;
-        link.keep_alive = KeepAlive::new(link.codec.role, link.agreed.keep_alive, now);
+        link.keep_alive.start(link.agreed.keep_alive, now);
         // v5[MQTT-3.3.4-7] v5[MQTT-3.3.4-9] v5[MQTT-4.9.0-1]
         let limits = &self.limits;
         let told = link.codec.version.has_receive_maximum();

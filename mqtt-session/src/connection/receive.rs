@@ -40,12 +40,13 @@ impl Connection {
         if self.link.phase == Phase::Closing {
             *input = &[];
         }
+        self.link.keep_alive.offered(now, input.len());
         if !self.wants_input() {
             return Ok(None);
         }
         let frame = self.link.framer.next(input).map_err(DisconnectCause::Malformed)?;
         if frame.is_some() {
-            self.link.keep_alive.heard(now);
+            self.link.keep_alive.heard(now, input.len());
         }
         Ok(frame)
     }
