@@ -6,7 +6,6 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use mqtt_proto::TransmitBuf;
 use mqtt_session::{Instant, Transmit};
@@ -20,9 +19,6 @@ use crate::reconnect::Backoff;
 use crate::shared::{Intake, Shared};
 use crate::transport::{Clock, Connector, Timer, Transport};
 use crate::write::{Farewell, poll_write};
-
-/// How long the last bytes of a connection, and the peer's answer to its end, may take.
-pub(crate) const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
 /// Reads of a turn; then it is the writes' turn, and that of other tasks.
 const READS_MAX: usize = 4;
@@ -120,8 +116,10 @@ impl<N: Connector, C: Clock> Driver<N, C> {
         let ending = poll_fn(|cx| line.poll(cx, &self.shared, &self.clock, timer, deadline)).await;
         match ending {
             Ending::Farewell => {
+                // Time for the last bytes, and for the peer's answer to them: a machine that closes has no other deadline.
+                let deadline = self.shared.with(|state| state.machine.poll_timeout());
+                let deadline = deadline.unwrap_or_else(|| self.clock.now());
                 self.closed(None);
-                let deadline = self.clock.now() + FAREWELL_MAX;
                 let timer = &mut self.timer;
                 poll_fn(|cx| line.poll_farewell(cx, timer, deadline)).await;
             }

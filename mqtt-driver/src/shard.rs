@@ -9,10 +9,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use mqtt_proto::TransmitBuf;
-use mqtt_session::{Broker, BrokerEvent, BrokerOptions, ConnectionId, Instant, Message, Transmit};
+use mqtt_session::{Broker, BrokerOptions, ConnectionId, Instant, Message, Transmit};
 
 use crate::desk::{BrokerHandle, Desk, Request};
-use crate::driver::FAREWELL_MAX;
 use crate::input::{Input, READ_BYTES};
 use crate::ready::SlotWaker;
 use crate::transport::{Clock, Timer, Transport};
@@ -46,6 +45,7 @@ pub fn broker<T: Transport, C: Clock>(options: BrokerOptions, clock: C, seed: u6
     let desk = Arc::new(Desk::new());
     let shard = Shard {
         transports_max: options.connections_max,
+        close_timeout: options.server.limits.close_timeout,
         broker: Broker::new(options, seed),
         timer: clock.timer(),
         clock,
@@ -97,6 +97,8 @@ pub struct Shard<T: Transport, C: Clock> {
     broker: Broker,
     /// Those included that are being left.
     transports_max: usize,
+    /// How long the peer's answer to the end may take.
+    close_timeout: Duration,
     clock: C,
     timer: C::Timer,
     desk: Arc<Desk<T>>,
@@ -184,7 +186,7 @@ impl<T: Transport, C: Clock> Shard<T, C> {
             self.stopping = true;
             self.broker.shutdown(now);
             for index in 0..self.slots.len() {
-                self.set_deadline(index, Some(now + FAREWELL_MAX));
+                self.set_deadline(index, Some(now + self.close_timeout));
             }
         }
     }
@@ -262,7 +264,7 @@ impl<T: Transport, C: Clock> Shard<T, C> {
                 Poll::Ready(Ok(())) => {
                     slot.out.release();
                     self.broker.handle_writable(id);
-                    self.set_deadline(index, self.stopping.then(|| now + FAREWELL_MAX));
+                    self.set_deadline(index, self.stopping.then(|| now + self.close_timeout));
                 }
             }
         }
@@ -357,11 +359,16 @@ impl<T: Transport, C: Clock> Shard<T, C> {
                 self.out.clear();
                 continue;
             };
+            if transmit == Transmit::Close && !slot.out.is_empty() {
+                // It was blocked, and what it has not taken has had its time.
+                self.remove(now, index);
+                continue;
+            }
             if transmit == Transmit::Close {
                 slot.stage = Stage::Leaving(Farewell::default());
                 self.by_id.remove(&id);
                 self.broker.handle_closed(now, id);
-                self.set_deadline(index, Some(now + FAREWELL_MAX));
+                self.set_deadline(index, Some(now + self.close_timeout));
                 self.leave(now, index);
                 continue;
             }
@@ -383,18 +390,7 @@ impl<T: Transport, C: Clock> Shard<T, C> {
             }
         }
         self.out.release();
-        while let Some(event) = self.broker.poll_event() {
-            self.note(now, &event);
-        }
-    }
-
-    /// A connection that is blocked can't be told its end; it is not waited for either.
-    fn note(&mut self, now: Instant, event: &BrokerEvent) {
-        let BrokerEvent::Disconnected { connection, .. } = event else { return };
-        let Some(&index) = self.by_id.get(connection) else { return };
-        if self.slots[index].as_ref().is_some_and(|slot| !slot.out.is_empty()) {
-            self.set_deadline(index, Some(now + FAREWELL_MAX));
-        }
+        while self.broker.poll_event().is_some() {}
     }
 
     fn leave(&mut self, now: Instant, index: usize) {

@@ -150,9 +150,11 @@ fn a_peer_that_never_reads_is_given_up() {
 }
 
 #[test]
-fn a_peer_that_is_sent_away_and_does_not_read_is_not_waited_for() {
+fn a_peer_that_is_sent_away_and_does_not_read_is_waited_for_as_long_as_the_limit_says() {
     let world = World::new();
-    let (broker, network) = world.broker(BrokerOptions::default());
+    let mut options = BrokerOptions::default();
+    options.server.limits.close_timeout = Duration::from_secs(5);
+    let (broker, network) = world.broker(options);
     let writer = world.connect(named("writer"), &network);
     let mut deaf = named("deaf");
     deaf.reconnect.enabled = false;
@@ -165,7 +167,10 @@ fn a_peer_that_is_sent_away_and_does_not_read_is_not_waited_for() {
         world.sleep(Duration::from_millis(1)).await;
         broker.disconnect("deaf", ReasonCode::AdministrativeAction).unwrap();
         broker.disconnect("nobody", ReasonCode::AdministrativeAction).unwrap();
-        world.sleep(Duration::from_secs(3)).await;
+        let before = world.now();
+        deaf.closed().await;
+        assert_eq!(world.now().since(before), Duration::from_secs(5));
+        world.sleep(Duration::from_millis(1)).await;
         assert_eq!(broker.counts().connections, 1);
     });
 }

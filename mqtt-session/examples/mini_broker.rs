@@ -60,7 +60,11 @@ impl MiniBroker {
                 self.handle(now, index, event);
             }
             self.peers[index].held = input.to_vec();
-            self.peers[index].server.handle_timeout(now);
+            let Peer { server, out, .. } = &mut self.peers[index];
+            if !server.is_connected() && server.poll_timeout().is_some_and(|deadline| deadline <= now) {
+                out.clear(); // What is left of a connection that is over has had its time.
+            }
+            server.handle_timeout(now);
             while self.peers[index].server.poll_event().is_some() {} // Deliveries, which nobody here waits for.
         }
         for index in (0..self.peers.len()).rev() {

@@ -200,7 +200,7 @@ impl Client {
                 Ok(None) => {}
                 Err(cause) => {
                     *input = &[];
-                    return Some(self.connection.fail(cause));
+                    return Some(self.connection.fail(now, cause));
                 }
             }
         }
@@ -255,7 +255,7 @@ impl Client {
     fn handle_connack<'b>(&mut self, now: Instant, connack: ConnAck<'b>) -> Handled<'b> {
         if connack.reason_code.is_failure() {
             let cause = DisconnectCause::Refused(connack.reason_code);
-            return Ok(Some(self.connection.ended(cause, connack.properties)));
+            return Ok(Some(self.connection.ended(now, cause, connack.properties)));
         }
         // v5[MQTT-3.2.2-4]; a client that does not ask for a clean start has said that it can go on with any session.
         if connack.session_present && self.options.clean_start {
@@ -425,12 +425,12 @@ impl Client {
     /// The connection that brought the message has ended, so that it will come again, or it was acknowledged before, or these are no reason and properties for it.
     pub fn acknowledge(
         &mut self,
-        _: Instant,
+        now: Instant,
         token: AckToken,
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) -> Result<(), AckError> {
-        self.connection.take(token, reason_code, properties)
+        self.connection.take(now, token, reason_code, properties)
     }
 
     /// Answers an [`Event::Auth`] with reason code 0x18: AUTH with `data` and further properties (5.0 section 4.12). The method is that of
@@ -539,14 +539,14 @@ impl Client {
     /// There is no connection, or this is no DISCONNECT that a client may send.
     pub fn disconnect(
         &mut self,
-        _: Instant,
+        now: Instant,
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) -> Result<(), RequestError> {
         if matches!(self.connection.link.phase, Phase::Idle | Phase::Closing) {
             return Err(RequestError::NotConnected);
         }
-        Ok(self.connection.disconnect(reason_code, properties)?)
+        Ok(self.connection.disconnect(now, reason_code, properties)?)
     }
 }
 

@@ -21,6 +21,9 @@ use mqtt_proto::{Dialect, PropertiesBuf, Protocol, QoS, Version};
 pub struct Limits {
     /// How long CONNECT, or the answer to it, may take, with all rounds of an authentication. A re-authentication may take as long, too. Default: 10 s.
     pub connect_timeout: Duration,
+    /// How long what is left to be sent may take when a connection has ended, counted from the end ([`Event::Disconnected`](crate::Event::Disconnected)). Then it is dropped, and
+    /// the transport is to be closed. Default: 2 s.
+    pub close_timeout: Duration,
     /// AUTH packets that we take from the peer in one authentication. Default: 16.
     pub authentication_rounds_max: u16,
     /// Publishes at QoS 1 and 2 that may be unacknowledged by the peer; fewer if it says so (Receive Maximum). Default: 100.
@@ -56,6 +59,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(2),
             authentication_rounds_max: 16,
             in_flight_max: 100,
             in_flight_before_5_max: 20,

@@ -241,6 +241,7 @@ impl Broker {
             }
             wills.extend(self.detach(now, id, DisconnectCause::Local(reason_code)));
             self.connections.mark(id);
+            self.arm(id);
         }
         for will in wills {
             self.publish_will(now, will);

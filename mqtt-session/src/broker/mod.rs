@@ -185,6 +185,9 @@ impl Broker {
                     if let Some(connection) = self.connections.get_mut(id) {
                         connection.armed = None;
                         connection.server.handle_timeout(now);
+                        if connection.server.is_overdue() {
+                            self.connections.unblock(id);
+                        }
                         self.connections.mark(id);
                         self.settle(now, id);
                     }
@@ -201,7 +204,8 @@ impl Broker {
     }
 
     /// The transport takes no more bytes for now. [`poll_transmit`](Self::poll_transmit) leaves the connection alone until [`handle_writable`](Self::handle_writable); what
-    /// gathers meanwhile is bounded by [`Limits`](crate::Limits).
+    /// gathers meanwhile is bounded by [`Limits`](crate::Limits). If the connection ends and takes nothing for [`Limits::close_timeout`](crate::Limits::close_timeout) after that, it is to be
+    /// [closed](Transmit::Close) all the same.
     pub fn handle_blocked(&mut self, id: ConnectionId) {
         self.connections.block(id);
     }
@@ -212,7 +216,7 @@ impl Broker {
     }
 
     /// The next connection that has something to send, if there is one: [`Ready`](Transmit::Ready) after its bytes have been appended to `out`, or [`Close`](Transmit::Close), once, when
-    /// all that it had has been handed out. Connections take turns.
+    /// all that it had has been handed out or had its time. Connections take turns.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut TransmitBuf) -> Option<(ConnectionId, Transmit)> {
         while let Some(id) = self.connections.next_ready() {
             let Some(connection) = self.connections.get_mut(id) else {

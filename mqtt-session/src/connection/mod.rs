@@ -39,8 +39,11 @@ pub enum Transmit {
     /// Nothing to send now.
     Idle,
     /// Bytes have been appended. Write them before asking again.
+    ///
+    /// They are the host's now, also when the transport takes no more. Go on with the clock while it does not: a silent peer is found out by that. From
+    /// [`Event::Disconnected`] on, `poll_timeout` says how long to wait for the transport ([`Limits::close_timeout`]); then close it, whatever is unwritten.
     Ready,
-    /// Nothing more will be sent: write what is left, then close the transport.
+    /// Nothing more will be sent: write what is left, then close the transport. If `poll_timeout` passes before that is written, close it all the same.
     Close,
 }
 
@@ -128,7 +131,7 @@ pub(crate) struct Link {
     pub(crate) method: Option<String>,
     /// Packets of the peer in the present exchange.
     rounds: u16,
-    /// When the handshake, or the re-authentication, must be done.
+    /// When the handshake, or the re-authentication, or the closing must be done. `None` while closing: it should have been.
     deadline: Option<Instant>,
     framer: Framer,
     output: Output,
@@ -239,15 +242,26 @@ impl Connection {
     }
 
     /// Ends the connection for `cause`, telling the peer where its version has a way. Returns what to tell the host.
-    pub(crate) fn fail<'b>(&mut self, cause: DisconnectCause) -> Event<'b> {
+    pub(crate) fn fail<'b>(&mut self, now: Instant, cause: DisconnectCause) -> Event<'b> {
         // v5[MQTT-3.14.0-1]
         if self.is_open() && !matches!(cause, DisconnectCause::Peer(_) | DisconnectCause::TransportClosed) {
             self.say_goodbye(cause.reason_code());
         }
         // v3[MQTT-3.2.2-5] v5[MQTT-3.2.2-7] v5[MQTT-4.13.1-1] v5[MQTT-4.13.2-1]
-        self.link.phase = Phase::Closing;
-        self.link.may_blame = cause.may_blame();
+        self.close(now, cause.may_blame());
         Event::Disconnected(Disconnected::new(cause))
+    }
+
+    /// Nothing more is read, and what is left has a deadline, too.
+    fn close(&mut self, now: Instant, may_blame: bool) {
+        self.link.phase = Phase::Closing;
+        self.link.may_blame = may_blame;
+        self.link.deadline = Some(now + self.limits.close_timeout);
+    }
+
+    /// What was left has had its time.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.link.phase == Phase::Closing && self.link.deadline.is_none()
     }
 
     /// DISCONNECT, with a code that our end may send. Before 5.0 it has none, and says that all is well: a client's will would be lost with it
@@ -267,6 +281,7 @@ impl Connection {
     /// Our end has had enough: DISCONNECT, then close.
     pub(crate) fn disconnect(
         &mut self,
+        now: Instant,
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) -> Result<(), EncodeError> {
@@ -283,8 +298,7 @@ impl Connection {
             }
         }
         // v3[MQTT-3.14.4-1] v5[MQTT-3.14.4-2]
-        self.link.phase = Phase::Closing;
-        self.link.may_blame = false;
+        self.close(now, false);
         self.events.push_back(Event::Disconnected(Disconnected::new(DisconnectCause::Local(reason_code))));
         Ok(())
     }
@@ -305,6 +319,11 @@ impl Connection {
         if self.link_timeout().is_none_or(|deadline| now < deadline) {
             return;
         }
+        if self.link.phase == Phase::Closing {
+            self.link.deadline = None;
+            self.link.output = Output::default();
+            return;
+        }
         let is_late = self.link.deadline.is_some_and(|deadline| deadline <= now);
         let cause = match self.link.keep_alive.due(now) {
             _ if is_late && self.is_open() => DisconnectCause::AuthenticationTimeout,
@@ -312,20 +331,28 @@ impl Connection {
             Some(Due::Dead) => DisconnectCause::KeepAliveTimeout,
             Some(Due::Ping) => {
                 self.link.keep_alive.pinged(now);
-                return self.answer(&Packet::PingReq);
+                return self.answer(now, &Packet::PingReq);
             }
             None => return,
         };
-        let event = self.fail(cause);
+        let event = self.fail(now, cause);
         self.events.push_back(event);
     }
 
     /// When something is due on the connection, as opposed to in the session.
     fn link_timeout(&self) -> Option<Instant> {
-        if matches!(self.link.phase, Phase::Idle | Phase::Closing) {
-            return None;
+        match self.link.phase {
+            Phase::Idle => None,
+            Phase::Closing => self.link.deadline,
+            Phase::AwaitConnAck
+            | Phase::DueAuth
+            | Phase::AwaitConnect
+            | Phase::DueConnAck
+            | Phase::AwaitAuth
+            | Phase::Open
+            | Phase::DueReAuth
+            | Phase::AwaitReAuth => self.link.deadline.into_iter().chain(self.link.keep_alive.deadline()).min(),
         }
-        self.link.deadline.into_iter().chain(self.link.keep_alive.deadline()).min()
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event<'static>> {

@@ -58,16 +58,16 @@ impl Connection {
     /// Handles a packet that either end may send once the connection is open.
     pub(crate) fn handle_packet<'b>(&mut self, now: Instant, packet: Packet<'b>, bytes: usize) -> Handled<'b> {
         match packet {
-            Packet::Publish(publish) => self.handle_publish(publish, bytes),
+            Packet::Publish(publish) => self.handle_publish(now, publish, bytes),
             Packet::PubAck(ack) => Ok(self.handle_puback(now, &ack)),
             Packet::PubRec(ack) => Ok(self.handle_pubrec(now, &ack)),
             Packet::PubRel(ack) => {
-                self.handle_pubrel(ack.packet_id);
+                self.handle_pubrel(now, ack.packet_id);
                 Ok(None)
             }
             Packet::PubComp(ack) => Ok(self.handle_pubcomp(now, ack.packet_id)),
             Packet::Disconnect(packet) => {
-                Ok(Some(self.ended(DisconnectCause::Peer(packet.reason_code), packet.properties)))
+                Ok(Some(self.ended(now, DisconnectCause::Peer(packet.reason_code), packet.properties)))
             }
             Packet::Auth(auth) => self.handle_auth(now, auth),
             Packet::Opaque(opaque) => Ok(Some(Event::Opaque(opaque))),
@@ -86,13 +86,12 @@ impl Connection {
     }
 
     /// The peer has ended the connection, and says more about it.
-    pub(crate) fn ended<'b>(&mut self, cause: DisconnectCause, properties: Properties<'b>) -> Event<'b> {
-        self.link.phase = Phase::Closing;
-        self.link.may_blame = cause.may_blame();
+    pub(crate) fn ended<'b>(&mut self, now: Instant, cause: DisconnectCause, properties: Properties<'b>) -> Event<'b> {
+        self.close(now, cause.may_blame());
         Event::Disconnected(Disconnected { cause, properties })
     }
 
-    fn handle_publish<'b>(&mut self, publish: Publish<'b>, bytes: usize) -> Handled<'b> {
+    fn handle_publish<'b>(&mut self, now: Instant, publish: Publish<'b>, bytes: usize) -> Handled<'b> {
         let violation = |violation| Err(DisconnectCause::Violation(violation));
         let link = &mut self.link;
         // v5[MQTT-3.2.2-11]
@@ -125,7 +124,7 @@ impl Connection {
             // A repeat is known by its identifier, whatever DUP says: v3[MQTT-4.3.3-2] v5[MQTT-4.3.3-10]
             if self.session.has_received(packet_id) {
                 let serial = link.inbound.receive(packet_id, qos, 0);
-                self.taken(serial, ReasonCode::Success, PropertiesBuf::new());
+                self.taken(now, serial, ReasonCode::Success, PropertiesBuf::new());
                 return Ok(None);
             }
         }
@@ -141,7 +140,7 @@ impl Connection {
         let token = match self.acknowledge {
             // Whatever becomes of it: v3[MQTT-4.5.0-2] v5[MQTT-4.5.0-2] v5[MQTT-4.3.3-13]
             Acknowledge::AtOnce => {
-                self.taken(serial, ReasonCode::Success, PropertiesBuf::new());
+                self.taken(now, serial, ReasonCode::Success, PropertiesBuf::new());
                 None
             }
             Acknowledge::Manually => {
@@ -153,6 +152,7 @@ impl Connection {
 
     pub(crate) fn take(
         &mut self,
+        now: Instant,
         token: AckToken,
         reason_code: ReasonCode,
         properties: Properties<'_>,
@@ -167,36 +167,40 @@ impl Connection {
         }
         // PUBREC has the same codes and properties. It may have to wait, so this is the time to say that it would be refused.
         self.measure(&Packet::PubAck(ack))?;
-        if self.taken(token.serial, ack.reason_code, ack.properties.into()) { Ok(()) } else { Err(AckError::Stale) }
+        if self.taken(now, token.serial, ack.reason_code, ack.properties.into()) {
+            Ok(())
+        } else {
+            Err(AckError::Stale)
+        }
     }
 
     /// The host has a message. At QoS 2 it must not get it again, even if the acknowledgement has to wait for others and the connection ends before.
     /// False: it had it before.
-    fn taken(&mut self, serial: u64, reason_code: ReasonCode, properties: PropertiesBuf) -> bool {
+    fn taken(&mut self, now: Instant, serial: u64, reason_code: ReasonCode, properties: PropertiesBuf) -> bool {
         let Some((packet_id, qos)) = self.link.inbound.take(serial, reason_code, properties) else { return false };
         // At QoS 1, or refused, it is not remembered, and its identifier is that of a new message: v3[MQTT-4.3.2-2] v5[MQTT-4.3.2-5] v5[MQTT-4.3.3-9]
         if qos == QoS::ExactlyOnce && !reason_code.is_failure() {
             self.session.commit(SessionOp::Receive(packet_id));
         }
-        self.send_acknowledgements();
+        self.send_acknowledgements(now);
         true
     }
 
     /// v3\[MQTT-4.3.2-2\] v3\[MQTT-4.3.3-2\] v5\[MQTT-4.3.2-4\] v5\[MQTT-4.3.3-8\]
-    fn send_acknowledgements(&mut self) {
+    fn send_acknowledgements(&mut self, now: Instant) {
         while let Some(Acknowledgement { packet_id, qos, reason_code, properties }) = self.link.inbound.next() {
             // v3[MQTT-2.3.1-6] v5[MQTT-2.2.1-5]
             let ack = Ack { packet_id, reason_code, properties: properties.as_properties() };
             // v3[MQTT-3.3.4-1] v5[MQTT-3.3.4-1]
             if qos == QoS::ExactlyOnce {
-                self.answer(&Packet::PubRec(ack));
+                self.answer(now, &Packet::PubRec(ack));
             } else {
-                self.answer(&Packet::PubAck(ack));
+                self.answer(now, &Packet::PubAck(ack));
             }
         }
     }
 
-    fn handle_pubrel(&mut self, packet_id: PacketId) {
+    fn handle_pubrel(&mut self, now: Instant, packet_id: PacketId) {
         let mut ack = Ack::new(packet_id);
         if self.session.has_received(packet_id) {
             // v5[MQTT-4.3.3-12]
@@ -206,7 +210,7 @@ impl Connection {
             ack.reason_code = ReasonCode::PacketIdentifierNotFound;
         }
         // v3[MQTT-4.3.3-2] v5[MQTT-4.3.3-11]
-        self.answer(&Packet::PubComp(ack));
+        self.answer(now, &Packet::PubComp(ack));
     }
 
     /// Ends a flight, if it is at the right stage, and settles its publish.
@@ -255,7 +259,7 @@ impl Connection {
             None if self.version().acks_carry_reason() => release.reason_code = ReasonCode::PacketIdentifierNotFound,
             None => {}
         }
-        self.answer(&Packet::PubRel(release));
+        self.answer(now, &Packet::PubRel(release));
         self.pump(now);
         None
     }

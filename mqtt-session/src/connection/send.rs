@@ -31,10 +31,10 @@ impl Connection {
 
     /// Encodes something that never waits, whatever the quota is: an acknowledgement, an answer, a ping (v5\[MQTT-3.3.4-8\] v5\[MQTT-3.3.4-10\] v5\[MQTT-4.9.0-3\]).
     /// A peer that does not take it can't be served.
-    pub(crate) fn answer(&mut self, packet: &Packet<'_>) {
+    pub(crate) fn answer(&mut self, now: Instant, packet: &Packet<'_>) {
         let result = self.answer_explained(*packet);
         if result == Err(TOO_LARGE) {
-            let event = self.fail(DisconnectCause::Local(ReasonCode::PacketTooLarge));
+            let event = self.fail(now, DisconnectCause::Local(ReasonCode::PacketTooLarge));
             self.push_event(event);
         } else {
             debug_assert!(result.is_ok(), "{result:?}: {packet:?}");
@@ -163,7 +163,7 @@ impl Connection {
             }
             // v5[MQTT-4.3.3-5] v5[MQTT-4.3.3-6]
             Some(Stage::AwaitPubComp(_)) => {
-                self.answer(&Packet::PubRel(Ack::new(packet_id)));
+                self.answer(now, &Packet::PubRel(Ack::new(packet_id)));
                 Ok(())
             }
             Some(Stage::AwaitPubAck(None) | Stage::AwaitPubRec(None)) | None => {

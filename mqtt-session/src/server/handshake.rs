@@ -416,7 +416,7 @@ impl Server {
     /// No client has asked, or this is no refusal.
     pub fn refuse(
         &mut self,
-        _: Instant,
+        now: Instant,
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) -> Result<(), AnswerError> {
@@ -438,7 +438,7 @@ impl Server {
             sent?;
         }
         // v5[MQTT-3.1.3-8]
-        let event = self.connection.fail(DisconnectCause::Refused(reason_code));
+        let event = self.connection.fail(now, DisconnectCause::Refused(reason_code));
         self.connection.push_event(event);
         Ok(())
     }

@@ -127,7 +127,7 @@ impl Server {
                         // v5[MQTT-4.12.0-4]
                         self.send_refusal(cause.reason_code());
                     }
-                    return Some(self.connection.fail(cause));
+                    return Some(self.connection.fail(now, cause));
                 }
             }
         }
@@ -160,7 +160,7 @@ impl Server {
             Packet::Unsubscribe(unsubscribe) => Ok(Some(Event::UnsubscribeRequested(unsubscribe))),
             Packet::PingReq => {
                 // v3[MQTT-3.12.4-1] v5[MQTT-3.12.4-1]
-                self.connection.answer(&Packet::PingResp);
+                self.connection.answer(now, &Packet::PingResp);
                 Ok(None)
             }
             Packet::Disconnect(disconnect) => self.handle_disconnect(now, disconnect),
@@ -206,6 +206,11 @@ impl Server {
     /// Appends what there is to send to `out`: about [`Limits::output_bytes_max`](crate::Limits::output_bytes_max) at most, so write it before asking again.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut TransmitBuf) -> Transmit {
         self.connection.poll_transmit(now, out)
+    }
+
+    /// The connection is over, and what was left to be sent has had its time.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.connection.is_overdue()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
@@ -300,12 +305,12 @@ impl Server {
     /// The connection that brought the message has ended, or it was acknowledged before, or these are no reason and properties for it.
     pub fn acknowledge(
         &mut self,
-        _: Instant,
+        now: Instant,
         token: AckToken,
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) -> Result<(), AckError> {
-        self.connection.take(token, reason_code, properties)
+        self.connection.take(now, token, reason_code, properties)
     }
 
     /// Sends a packet of a type that the standard reserves, where the [dialect](mqtt_proto::Dialect) has it. It goes out at once or not at all, and nothing is heard of it.
@@ -326,14 +331,14 @@ impl Server {
     /// There is no connection, or this is no DISCONNECT that a server may send.
     pub fn disconnect(
         &mut self,
-        _: Instant,
+        now: Instant,
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) -> Result<(), AnswerError> {
         if !self.is_connected() {
             return Err(AnswerError::NothingAsked);
         }
-        Ok(self.connection.disconnect(reason_code, properties)?)
+        Ok(self.connection.disconnect(now, reason_code, properties)?)
     }
 }
 
