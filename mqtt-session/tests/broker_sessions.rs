@@ -170,6 +170,35 @@ fn what_was_in_flight_is_sent_again_in_order_and_before_what_waited() {
     }
 }
 
+/// v5\[MQTT-3.1.2-8\] v5\[MQTT-4.1.0-2\]
+#[test]
+fn a_session_whose_time_is_over_is_not_taken_up_by_a_host_that_looks_late() {
+    let mut house = House::new();
+    let listener = house.guest(V5, "listener");
+    house.subscribe(listener, "will", Q0);
+    let reader = house.join(As::resident(V5, "reader").expiry(60).will("will", "gone").will_delay(10));
+    house.subscribe(reader, "a", Q1);
+    house.cut(reader);
+    house.oversleep(61 * SECOND);
+    let reader = house.knock(As::resident(V5, "reader").expiry(60));
+    assert_eq!(house.said(reader), ["ConnAck 00"]);
+    assert_eq!(house.got(listener), ["will gone"]);
+}
+
+/// v5\[MQTT-3.1.2-8\]
+#[test]
+fn a_will_whose_time_has_come_is_not_recalled_by_a_host_that_looks_late() {
+    let mut house = House::new();
+    let listener = house.guest(V5, "listener");
+    house.subscribe(listener, "will", Q0);
+    let reader = house.join(As::resident(V5, "reader").will("will", "gone").will_delay(10));
+    house.cut(reader);
+    house.oversleep(10 * SECOND);
+    let reader = house.knock(As::resident(V5, "reader"));
+    assert_eq!(house.said(reader), ["ConnAck 00 present"]);
+    assert_eq!(house.got(listener), ["will gone"]);
+}
+
 /// v3\[MQTT-4.3.3-2\] v5\[MQTT-4.3.3-10\]
 #[test]
 fn a_qos_2_message_sent_again_after_a_break_is_passed_on_once() {

@@ -24,6 +24,7 @@ impl Broker {
             let client_id =
                 if connect.client_id.is_empty() { self.invent_client_id() } else { connect.client_id.as_str().into() };
             self.check_welcome(id, &client_id)?;
+            self.catch_up(now, &client_id);
             self.take_over(now, &client_id);
             self.attach(now, id, connect, &client_id)
         });
@@ -64,18 +65,28 @@ impl Broker {
         found.map(drop).ok_or(ReasonCode::PacketTooLarge)
     }
 
-    /// A client identifier that nobody has: v3\[MQTT-3.1.3-6\] v5\[MQTT-3.1.3-6\] v5\[MQTT-3.2.2-16\]. The next number of a SplitMix64 sequence.
+    /// A client identifier that nobody has: v3\[MQTT-3.1.3-6\] v5\[MQTT-3.1.3-6\] v5\[MQTT-3.2.2-16\]. Whoever knows it can take the session over, so
+    /// one that was given away tells nothing about the next.
     fn invent_client_id(&mut self) -> Arc<str> {
         loop {
-            self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mut number = self.seed;
-            number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            number ^= number >> 31;
+            self.clients_named = self.clients_named.wrapping_add(1);
+            let number = self.secret.hash(&self.clients_named.to_le_bytes());
             let client_id = format!("auto-{number:016x}");
             if self.registry.find(&client_id).is_none() {
                 return client_id.into();
             }
+        }
+    }
+
+    /// What was due for a session before its client came back is done before. The host reads input first, and looks at the time afterwards.
+    fn catch_up(&mut self, now: Instant, client_id: &str) {
+        if let Some(id) = self.registry.find(client_id)
+            && let Some(session) = self.registry.get_mut(id)
+            && session.connection.is_none()
+            && session.due().is_some_and(|due| due <= now)
+        {
+            self.deadlines.disarm(Owner::Session(id), &mut session.armed);
+            self.handle_session_timeout(now, id);
         }
     }
 
@@ -86,6 +97,8 @@ impl Broker {
         {
             let sent = self.send_away(now, id, ReasonCode::SessionTakenOver);
             debug_assert!(sent.is_ok(), "it was connected: {sent:?}");
+            // However that went, the session is its no more.
+            self.end(now, id, DisconnectCause::Local(ReasonCode::SessionTakenOver));
         }
     }
 

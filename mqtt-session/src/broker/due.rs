@@ -1,9 +1,8 @@
 //! Which retained messages a session is still to get.
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
 
-use mqtt_proto::{PublishBuf, TopicFilterBuf};
+use mqtt_proto::{TopicFilterBuf, TopicNameBuf};
 
 /// Subscriptions whose retained messages have not all been looked at, in the order in which they were asked for. One packet can name a filter many
 /// thousand times, so none is searched for one by one.
@@ -18,8 +17,8 @@ pub(super) struct RetainedDue {
 #[derive(Clone, Debug)]
 pub(super) struct Due {
     pub(super) filter: TopicFilterBuf,
-    /// The last message that was looked at.
-    pub(super) after: Option<Arc<PublishBuf>>,
+    /// The topic of the last message that was looked at. The message itself may be replaced meanwhile, and should not be kept for this.
+    pub(super) after: Option<TopicNameBuf>,
 }
 
 impl RetainedDue {
@@ -39,6 +38,14 @@ impl RetainedDue {
     pub(super) fn remove(&mut self, filter: &TopicFilterBuf) {
         if let Some(place) = self.places.remove(filter) {
             self.queue.remove(&place);
+            self.release();
+        }
+    }
+
+    /// Empty maps keep memory, and there are as many of these as sessions.
+    fn release(&mut self) {
+        if self.queue.is_empty() {
+            (self.queue, self.places) = (BTreeMap::new(), BTreeMap::new());
         }
     }
 
@@ -51,6 +58,7 @@ impl RetainedDue {
     pub(super) fn pop(&mut self) {
         if let Some((_, due)) = self.queue.pop_first() {
             self.places.remove(&due.filter);
+            self.release();
         }
     }
 }

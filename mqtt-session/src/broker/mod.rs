@@ -4,6 +4,7 @@ mod connect;
 mod connections;
 mod deadlines;
 mod due;
+mod hash;
 mod options;
 mod registry;
 mod retained;
@@ -21,6 +22,7 @@ use mqtt_proto::{ReasonCode, TransmitBuf};
 use crate::{Acknowledge, DisconnectCause, Event, Instant, Message, RequestError, Server, Transmit};
 use connections::Connections;
 use deadlines::{Deadlines, Owner};
+use hash::Secret;
 use registry::{Hit, Registry};
 use route::is_dropped;
 
@@ -93,8 +95,9 @@ pub struct Broker {
     retained: RetainedStore,
     deadlines: Deadlines,
     events: VecDeque<BrokerEvent>,
-    /// Where the next invented client identifier comes from.
-    seed: u64,
+    /// Where invented client identifiers come from, and how many there have been.
+    secret: Secret,
+    clients_named: u64,
     is_shutting_down: bool,
     deliveries_dropped: u64,
     retained_dropped: u64,
@@ -106,7 +109,8 @@ pub struct Broker {
 // --- the network and the clock -------------------------------------------------------------------------------------------
 
 impl Broker {
-    /// A broker with nothing in it. The client identifiers that it invents follow from `seed`: take a random one, or a fixed one for a run that can be repeated.
+    /// A broker with nothing in it. The client identifiers that it invents follow from `seed`: take a random one that nobody knows, or a fixed one for a
+    /// run that can be repeated.
     #[must_use]
     pub fn new(mut options: BrokerOptions, seed: u64) -> Self {
         options.server.acknowledge = Acknowledge::AtOnce;
@@ -117,7 +121,8 @@ impl Broker {
             retained: RetainedStore::new(options.retained_messages_max, options.retained_bytes_max),
             deadlines: Deadlines::default(),
             events: VecDeque::new(),
-            seed,
+            secret: Secret::new(seed),
+            clients_named: 0,
             is_shutting_down: false,
             deliveries_dropped: 0,
             retained_dropped: 0,

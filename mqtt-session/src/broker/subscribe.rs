@@ -199,7 +199,7 @@ impl Slice<'_> {
     fn send(&mut self, now: Instant, server: &mut Server, due: &mut Due, grant: Grant) -> bool {
         let filter = due.filter.as_filter();
         let mut messages = match &due.after {
-            Some(last) => self.retained.matches_after(filter, last.topic()),
+            Some(last) => self.retained.matches_after(filter, last.as_name()),
             None => self.retained.matches(filter),
         };
         let mut last = None;
@@ -226,7 +226,7 @@ impl Slice<'_> {
             last = Some(message);
         };
         if let Some(last) = last {
-            due.after = Some(Arc::clone(last));
+            due.after = Some(last.topic().into());
         }
         self.dropped += dropped_since(server);
         is_done

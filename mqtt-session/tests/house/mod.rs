@@ -322,6 +322,11 @@ impl House {
         self.drive();
     }
 
+    /// Time passes, and the broker has not looked at it when the next input comes.
+    pub(crate) fn oversleep(&mut self, duration: Duration) {
+        self.now = self.now + duration;
+    }
+
     pub(crate) fn broadcast(&mut self, message: &Message<'_>) {
         self.broker.publish(self.now, message);
         self.drive();
