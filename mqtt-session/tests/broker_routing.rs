@@ -3,7 +3,9 @@
 mod house;
 
 use house::*;
-use mqtt_proto::{Packet, Property, Publish, QoS, Subscription, SubscriptionOptions, Text, TopicAlias, Version};
+use mqtt_proto::{
+    Packet, Property, Publish, QoS, ReasonCode, Subscription, SubscriptionOptions, Text, TopicAlias, Version,
+};
 use mqtt_session::{BrokerOptions, Message};
 
 /// v3\[MQTT-3.8.4-6\] v5\[MQTT-3.8.4-8\]
@@ -395,5 +397,20 @@ fn a_receiver_that_reads_nothing_costs_no_more_than_its_limits() {
         let got = house.got(reader);
         assert!(got.len() < 250, "{}", got.len());
         assert_eq!(house.broker.counts().deliveries_dropped, 1_000 - got.len() as u64);
+    }
+}
+
+/// A publisher is told that nobody is subscribed, where its version has a way (5.0 sections 3.4.2.1 and 3.5.2.1).
+#[test]
+fn a_message_for_nobody_is_acknowledged_as_such() {
+    let mut house = House::new();
+    for (version, answer) in [(V3, ReasonCode::Success), (V5, ReasonCode::NoMatchingSubscribers)] {
+        let writer = house.guest(version, "writer");
+        house.publish(writer, "nobody/listens", "x", Q1);
+        house.publish(writer, "nobody/listens", "x", Q2);
+        assert_eq!(house.answered(writer), [answer, answer]);
+        house.subscribe(writer, "nobody/#", Q0);
+        house.publish(writer, "nobody/listens", "x", Q1);
+        assert_eq!(house.answered(writer), [ReasonCode::Success]);
     }
 }

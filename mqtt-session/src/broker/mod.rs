@@ -113,7 +113,8 @@ impl Broker {
     /// run that can be repeated.
     #[must_use]
     pub fn new(mut options: BrokerOptions, seed: u64) -> Self {
-        options.server.acknowledge = Acknowledge::AtOnce;
+        // So that what becomes of a message can be said in its acknowledgement.
+        options.server.acknowledge = Acknowledge::Manually;
         options.server.shared_subscription_available = false;
         Self {
             connections: Connections::new(),

@@ -19,7 +19,7 @@ use crate::{DisconnectCause, ServerOptions};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct BrokerOptions {
-    /// What each connection offers, and its bounds. The broker itself acknowledges messages, and has no shared subscriptions, whatever this says.
+    /// What each connection offers, and its bounds. The broker acknowledges messages by itself, and has no shared subscriptions, whatever this says.
     pub server: ServerOptions,
     /// Connections at a time, those included that have not sent CONNECT. Default: 10,000.
     pub connections_max: usize,

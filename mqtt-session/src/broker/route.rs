@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use mqtt_proto::{PropertiesBuf, PublishBuf, QoS, TopicName};
+use mqtt_proto::{Properties, PropertiesBuf, PublishBuf, QoS, ReasonCode, TopicName};
 
 use super::Broker;
 use super::connections::ConnectionId;
@@ -12,7 +12,7 @@ use super::wills::travels;
 use crate::{Event, Instant, Message, Outcome, Outgoing, Received, Server};
 
 impl Broker {
-    /// A client has published a message.
+    /// A client has published a message. What becomes of it is in the acknowledgement.
     pub(super) fn receive(&mut self, now: Instant, id: ConnectionId, received: &Received<'_>) {
         let publisher = self.connections.get(id).and_then(|found| found.session);
         let message = Message {
@@ -22,21 +22,35 @@ impl Broker {
             properties: received.properties(),
             payload: received.payload().into(),
         };
-        self.route_from_client(now, &message, publisher);
-    }
-
-    /// A message of a client, alive or by its will.
-    pub(super) fn route_from_client(&mut self, now: Instant, message: &Message<'_>, publisher: Option<SessionId>) {
-        if !is_ours(message.topic) {
-            self.route(now, message, publisher);
+        let reason_code = self.route_from_client(now, &message, publisher);
+        if let Some(token) = received.token()
+            && let Some(connection) = self.connections.get_mut(id)
+        {
+            // The connection may have ended on what it published: it was subscribed to it, say. Then the message comes again.
+            let _ = connection.server.acknowledge(now, token, reason_code, Properties::EMPTY);
         }
     }
 
-    pub(super) fn route(&mut self, now: Instant, message: &Message<'_>, publisher: Option<SessionId>) {
+    /// A message of a client, alive or by its will. Returns what to answer.
+    pub(super) fn route_from_client(
+        &mut self,
+        now: Instant,
+        message: &Message<'_>,
+        publisher: Option<SessionId>,
+    ) -> ReasonCode {
+        if is_ours(message.topic) {
+            // Taken, and passed on to nobody.
+            return ReasonCode::Success;
+        }
+        self.route(now, message, publisher)
+    }
+
+    pub(super) fn route(&mut self, now: Instant, message: &Message<'_>, publisher: Option<SessionId>) -> ReasonCode {
         let mut hits = core::mem::take(&mut self.hits);
         self.registry.matches(message.topic, publisher, &mut hits);
         // v3[MQTT-3.3.1-12] v5[MQTT-3.3.1-8]
         let retain = message.retain && self.options.server.retain_available;
+        let reason_code = if hits.is_empty() { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
         if retain || !hits.is_empty() {
             let kept = Arc::new(keep(message));
             if retain && self.retained.insert(Arc::clone(&kept)).is_err() {
@@ -48,6 +62,7 @@ impl Broker {
             }
         }
         self.hits = hits;
+        reason_code
     }
 
     /// Delivers to one session, which has these subscriptions for it.

@@ -98,6 +98,8 @@ struct Peer {
     got: Vec<String>,
     /// Other packets since we last looked.
     said: Vec<String>,
+    /// What PUBACK and PUBREC said since we last looked.
+    answered: Vec<ReasonCode>,
     /// Answers messages as the specification asks.
     acknowledges: bool,
     unanswered: Vec<Packet<'static>>,
@@ -130,6 +132,7 @@ impl House {
             codec: Codec::client(version),
             got: Vec::new(),
             said: Vec::new(),
+            answered: Vec::new(),
             acknowledges: true,
             unanswered: Vec::new(),
             is_deaf: false,
@@ -364,7 +367,8 @@ impl House {
             let peer = &mut self.peers[who];
             match &packet {
                 Packet::Publish(publish) => peer.got.push(message_words(publish)),
-                Packet::PubRel(_) | Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_) => {}
+                Packet::PubAck(ack) | Packet::PubRec(ack) => peer.answered.push(ack.reason_code),
+                Packet::PubRel(_) | Packet::PubComp(_) => {}
                 other => peer.said.push(packet_words(other)),
             }
             match answer(&packet) {
@@ -378,6 +382,11 @@ impl House {
     /// Messages that a client got since we last asked.
     pub(crate) fn got(&mut self, who: Who) -> Vec<String> {
         std::mem::take(&mut self.peers[who].got)
+    }
+
+    /// What PUBACK and PUBREC said to a client since we last asked.
+    pub(crate) fn answered(&mut self, who: Who) -> Vec<ReasonCode> {
+        std::mem::take(&mut self.peers[who].answered)
     }
 
     /// Other packets that a client got since we last asked.
