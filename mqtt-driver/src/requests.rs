@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::task::{Poll, Waker};
 
 use mqtt_proto::{Properties, SubAck, TopicFilter, UnsubAck};
-use mqtt_session::{Client, Instant, RequestError, RequestId};
+use mqtt_session::{Agreed, Client, Instant, RequestError, RequestId};
 
 use crate::error::{SubscribeError, UnsubscribeError};
 use crate::shared::State;
@@ -24,6 +24,27 @@ pub(crate) struct Requests {
 enum Question {
     Subscribe(StreamKey),
     Unsubscribe(JobKey),
+}
+
+/// What is known of the server's memory on a new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Session {
+    /// It has kept the session.
+    Kept,
+    /// It may have: before 3.1.1 nothing tells.
+    Unknown,
+    /// It knows nothing.
+    Lost,
+}
+
+impl Session {
+    pub(crate) const fn of(agreed: &Agreed) -> Self {
+        match agreed {
+            Agreed { session_present: true, .. } => Self::Kept,
+            Agreed { is_resumed: true, .. } => Self::Unknown,
+            _ => Self::Lost,
+        }
+    }
 }
 
 /// Names an unsubscribe.
@@ -139,15 +160,23 @@ impl Requests {
     }
 
     /// A new connection. Without a session the server knows nothing, whatever it was asked before, and whatever Clean Start said.
-    pub(crate) fn handle_up(&mut self, session_present: bool, streams: &mut Streams, wakes: &mut Wakes) {
+    pub(crate) fn handle_up(&mut self, session: Session, streams: &mut Streams, wakes: &mut Wakes) {
         // What had no answer before the connection ended comes first again: the others were to be asked after it.
         for question in std::mem::take(&mut self.asked).into_values().rev() {
             self.due.push_front(question);
         }
-        if session_present {
+        if session == Session::Kept {
             return;
         }
-        self.due = streams.subscribed().map(Question::Subscribe).collect();
+        let mut all: VecDeque<_> = streams.subscribed().map(Question::Subscribe).collect();
+        if session == Session::Unknown {
+            // What it has not been asked, or has not answered, still comes last.
+            all.retain(|question| !self.due.contains(question));
+            all.append(&mut self.due);
+            self.due = all;
+            return;
+        }
+        self.due = all;
         let open: Vec<JobKey> =
             self.jobs.iter().filter(|(_, job)| job.outcome.is_none()).map(|(&key, _)| key).collect();
         for key in open {

@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::publish::Publishes;
 use crate::random::Random;
 use crate::reconnect::Reconnect;
-use crate::requests::Requests;
+use crate::requests::{Requests, Session};
 use crate::stream::{Routed, Streams};
 use crate::wake::{Queue, Wakes};
 
@@ -350,7 +350,7 @@ impl State {
         match event {
             Event::Received(received) => self.receive(now, &received),
             Event::Published { id, outcome } => self.publishes.settle(id, outcome, &mut self.wakes),
-            Event::Connected(connack) => self.handle_up(now, connack.session_present),
+            Event::Connected(_) => self.handle_up(now),
             Event::Subscribed { id, suback } => {
                 self.requests.handle_suback(id, &suback, &mut self.streams, &mut self.wakes);
                 self.ask(now);
@@ -378,7 +378,8 @@ impl State {
         }
     }
 
-    fn handle_up(&mut self, now: Instant, session_present: bool) {
+    fn handle_up(&mut self, now: Instant) {
+        let session = self.machine.agreed().map_or(Session::Lost, Session::of);
         let first = matches!(self.link, Link::First);
         self.link = Link::Up;
         self.last_error = None;
@@ -388,11 +389,11 @@ impl State {
             // A clean start was for what lay before this client, not for what it has collected since.
             self.machine.options_mut().clean_start = false;
         }
-        self.streams.handle_up(session_present, &mut self.wakes);
-        if first && session_present {
+        self.streams.handle_up(session != Session::Lost, &mut self.wakes);
+        if first && session != Session::Lost {
             self.streams.hold(now);
         }
-        self.requests.handle_up(session_present, &mut self.streams, &mut self.wakes);
+        self.requests.handle_up(session, &mut self.streams, &mut self.wakes);
         self.ask(now);
         self.publishes.call_room(&mut self.wakes);
         self.watchers.call_all(&mut self.wakes);

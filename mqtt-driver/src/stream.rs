@@ -537,8 +537,8 @@ impl Streams {
     }
 
     /// A new connection is up.
-    pub(crate) fn handle_up(&mut self, session_present: bool, wakes: &mut Wakes) {
-        self.forget_owed(session_present);
+    pub(crate) fn handle_up(&mut self, is_resumed: bool, wakes: &mut Wakes) {
+        self.forget_owed(is_resumed);
         self.drop_excess();
         self.doubt(false, wakes);
     }

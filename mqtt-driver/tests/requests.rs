@@ -4,7 +4,7 @@ mod world;
 
 use std::time::Duration;
 
-use mqtt_driver::{Client, Options};
+use mqtt_driver::{Client, Options, Version};
 use world::{End, Network, World};
 
 const CONNACK: [u8; 5] = [0x20, 3, 0, 0, 0];
@@ -55,6 +55,34 @@ fn what_was_asked_first_is_asked_first_again() {
         server = accept(&world, &network).await;
         server.write(&SESSION_PRESENT).await;
         assert_eq!((grant(&mut server).await, grant(&mut server).await), (0xA2, 0x82));
+    });
+}
+
+/// A 3.1 server can't say that it has the session. What it was told may be gone, and what it was not told is still to be said.
+#[test]
+fn a_server_that_can_not_say_what_it_knows_is_told_all_of_it_again() {
+    let world = World::new();
+    let (client, network, mut server) = connecting(&world, |options| {
+        options.connect.version = Version::V3_1;
+        options.connect.session_expiry_interval = 0;
+    });
+    world.run(async {
+        server.write(&[0x20, 2, 0, 0]).await;
+        let subscribing = client.clone();
+        world.spawn(async move {
+            let _messages = subscribing.subscribe("one").await.unwrap();
+            std::future::pending().await
+        });
+        let packet = server.packet().await;
+        server.write(&[0x90, 3, packet[2], packet[3], 0]).await;
+        let unsubscribing = client.clone();
+        world.spawn(async move { unsubscribing.unsubscribe("two").await.unwrap() });
+        assert_eq!(server.packet().await[0], 0xA2);
+        network.wire().cut();
+        server = accept(&world, &network).await;
+        server.write(&[0x20, 2, 0, 0]).await;
+        let asked = [server.packet().await, server.packet().await].map(|packet| (packet[0], packet[6..9].to_vec()));
+        assert_eq!(asked, [(0x82, b"one".to_vec()), (0xA2, b"two".to_vec())]);
     });
 }
 

@@ -281,6 +281,8 @@ impl Client {
             .filter(|_| self.options.client_id.is_empty())
             .unwrap_or_else(|| self.options.client_id.clone());
         agreed.session_present = connack.session_present;
+        // Where no flag tells, it may only be hoped that the server has kept the session. To forget it at every reconnect would break QoS 2 for sure.
+        agreed.is_resumed = connack.session_present || (!version.has_session_present() && !self.options.clean_start);
         agreed.session_expiry_interval = given.session_expiry_interval().unwrap_or(own_expiry);
         // v5[MQTT-3.1.2-21] v5[MQTT-3.2.2-21]
         agreed.keep_alive = given.server_keep_alive().unwrap_or(self.options.keep_alive);

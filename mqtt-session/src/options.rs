@@ -356,8 +356,11 @@ pub struct Agreed {
     pub version: Version,
     /// The client identifier in use: the client's own, or the one that the server assigned.
     pub client_id: String,
-    /// The server resumed a session.
+    /// The server is known to have resumed a session, so that it still has its subscriptions. It can't tell a 3.1 client, where this is always false.
     pub session_present: bool,
+    /// This end goes on with its session: what was in flight is sent again, and what was not acknowledged comes again. The same as
+    /// [`session_present`](Self::session_present), but a 3.1 client, which is not told, goes on whenever it has not asked for a clean start.
+    pub is_resumed: bool,
     /// Seconds that the session outlives the connection.
     pub session_expiry_interval: u32,
     /// Seconds within which the client sends something; 0: no check.
@@ -388,6 +391,7 @@ impl Agreed {
             version,
             client_id: String::new(),
             session_present: false,
+            is_resumed: false,
             session_expiry_interval: 0,
             keep_alive: 0,
             receive_maximum: u16::MAX,

@@ -90,6 +90,21 @@ fn a_client_resumes_discards_starts_or_closes() {
     }
 }
 
+/// CONNACK of 3.1 has no flag. Who asked to go on does, and does not claim to know that the server does.
+#[test]
+fn a_client_that_is_not_told_resumes_if_it_asked_to() {
+    let version = Version::V3_1;
+    assert_eq!(reaction(version, false, true, false), "connected, > Publish, > PubRec");
+    assert_eq!(reaction(version, true, true, false), "connected, received in, published SessionLost, > PubRec");
+    for clean_start in [false, true] {
+        let mut client = Client::new(options(version, clean_start));
+        client.connect(NOW).unwrap();
+        client.handle_input(NOW, &mut &connack(version, false)[..]).unwrap();
+        let agreed = client.agreed().unwrap();
+        assert_eq!((agreed.session_present, agreed.is_resumed), (false, !clean_start));
+    }
+}
+
 /// v3\[MQTT-3.1.4-3\] v5\[MQTT-3.1.4-4\] v3\[MQTT-3.2.2-1\] v3\[MQTT-3.2.2-2\] v3\[MQTT-3.2.2-3\] v5\[MQTT-3.2.2-2\] v5\[MQTT-3.2.2-3\]
 #[test]
 fn a_server_says_that_a_session_is_there_unless_a_clean_start_was_asked_for() {

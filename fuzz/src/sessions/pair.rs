@@ -51,10 +51,6 @@ fn run(data: &[u8]) -> (u64, u64) {
     let mut server_options = some_server_options(choices);
     // Both ends take everything that the other may say, or there would be no end.
     client_options.clean_start = false;
-    // Before 3.1.1, nothing tells a client whether its session is still there.
-    if client_options.version == Version::V3_1 {
-        client_options.version = Version::V3_1_1;
-    }
     client_options.packet_bytes_max = client_options.packet_bytes_max.max(600);
     server_options.packet_bytes_max = server_options.packet_bytes_max.max(600);
     if client_options.version < Version::V5 {

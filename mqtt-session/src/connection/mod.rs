@@ -229,7 +229,7 @@ impl Connection {
         link.topics = OutboundAliases::new(link.agreed.topic_alias_maximum.min(limits.topic_aliases_max));
         link.owner = few_bits(&link.agreed.client_id);
         self.session.commit(SessionOp::Open);
-        if self.link.agreed.session_present {
+        if self.link.agreed.is_resumed {
             // v3[MQTT-4.4.0-1] v5[MQTT-4.4.0-1]
             self.link.resend = self.session.flights();
         } else {

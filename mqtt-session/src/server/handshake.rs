@@ -166,6 +166,7 @@ impl Server {
         let link = &mut self.connection.link;
         link.agreed.client_id = answer.client_id.into();
         link.agreed.session_present = answer.session_present && !self.clean_start;
+        link.agreed.is_resumed = link.agreed.session_present;
         if version.has_session_expiry() || self.is_opaque {
             link.agreed.session_expiry_interval = answer.session_expiry_interval.unwrap_or(asked_expiry);
         }
