@@ -51,6 +51,8 @@ pub struct Client {
     connection: Connection,
     /// The identifier that a server once assigned, for the next connect: the session is kept under it.
     assigned_client_id: Option<String>,
+    /// The present or last CONNECT asked for a clean start.
+    clean_start: bool,
 }
 
 impl Client {
@@ -59,10 +61,13 @@ impl Client {
     pub fn new(options: ConnectOptions) -> Self {
         let codec = codec(&options);
         let connection = Connection::new(codec, options.limits.clone(), options.acknowledge);
-        Self { options, connection, assigned_client_id: None }
+        Self { options, connection, assigned_client_id: None, clean_start: true }
     }
 
     /// A client that goes on with what an earlier one left: connect it without a clean start.
+    ///
+    /// With one, if that session was to end with the connection (see [`handle_closed`](Self::handle_closed)) and the state was exported before the earlier client
+    /// heard of that end. What waits goes out all the same.
     #[must_use]
     pub fn with_session(options: ConnectOptions, session: SessionState) -> Self {
         let mut client = Self::new(options);
@@ -132,6 +137,15 @@ impl Client {
         if is_told {
             link.aliases = InboundAliases::new(self.options.topic_alias_maximum);
         }
+        self.clean_start = self.options.clean_start;
+        link.agreed.session_expiry_interval = match self.clean_start {
+            _ if link.codec.version.has_session_expiry() && is_told => {
+                properties.as_properties().session_expiry_interval().unwrap_or(0)
+            }
+            _ if link.codec.version.has_session_expiry() => self.options.session_expiry_interval,
+            true => 0,
+            false => u32::MAX,
+        };
         link.method = properties.as_properties().authentication_method().map(|method| method.as_str().into());
         if is_told && self.options.version.has_receive_maximum() {
             link.announced = Announced {
@@ -258,7 +272,7 @@ impl Client {
             return Ok(Some(self.connection.ended(now, cause, connack.properties)));
         }
         // v5[MQTT-3.2.2-4]; a client that does not ask for a clean start has said that it can go on with any session.
-        if connack.session_present && self.options.clean_start {
+        if connack.session_present && self.clean_start {
             return Err(DisconnectCause::Violation(Violation::UnexpectedSession));
         }
         if self.connection.link.phase == Phase::DueAuth {
@@ -272,8 +286,7 @@ impl Client {
         if let Some(id) = given.assigned_client_identifier() {
             self.assigned_client_id = Some(id.as_str().into());
         }
-        let version = self.options.version;
-        let own_expiry = if version.has_session_expiry() { self.options.session_expiry_interval } else { 0 };
+        let version = self.connection.version();
         let agreed = &mut self.connection.link.agreed;
         agreed.client_id = self
             .assigned_client_id
@@ -282,8 +295,8 @@ impl Client {
             .unwrap_or_else(|| self.options.client_id.clone());
         agreed.session_present = connack.session_present;
         // Where no flag tells, it may only be hoped that the server has kept the session. To forget it at every reconnect would break QoS 2 for sure.
-        agreed.is_resumed = connack.session_present || (!version.has_session_present() && !self.options.clean_start);
-        agreed.session_expiry_interval = given.session_expiry_interval().unwrap_or(own_expiry);
+        agreed.is_resumed = connack.session_present || (!version.has_session_present() && !self.clean_start);
+        agreed.session_expiry_interval = given.session_expiry_interval().unwrap_or(agreed.session_expiry_interval);
         // v5[MQTT-3.1.2-21] v5[MQTT-3.2.2-21]
         agreed.keep_alive = given.server_keep_alive().unwrap_or(self.options.keep_alive);
         agreed.receive_maximum = given.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
@@ -305,8 +318,20 @@ impl Client {
     }
 
     /// The transport is gone. What outlives the connection waits for the next one.
-    pub fn handle_closed(&mut self, _: Instant) {
+    ///
+    /// A session that ends with its connection has ended now (3.1.1: after a clean start; 5.0: with a Session Expiry Interval of 0): what was in flight at QoS 1
+    /// waits to be sent as new, and at QoS 2 it is settled ([`Outcome::SessionLost`](crate::Outcome::SessionLost)).
+    pub fn handle_closed(&mut self, now: Instant) {
+        // Not to wait for the next CONNACK to say so: that may be lost, and the one behind it speak of a newer session, in which the packet identifiers
+        // remembered here are those of other messages. v3[MQTT-3.1.2-6] v5[MQTT-3.1.2-23]
+        //
+        // Without a CONNACK nothing was agreed and nothing exchanged, and the server has the session that it had, or none, or a fresh one. Ours may still be the
+        // other half of the first, so it is kept: the next CONNACK tells.
+        let is_over = self.connection.link.was_open && self.connection.link.agreed.session_expiry_interval == 0;
         self.connection.handle_closed();
+        if is_over {
+            self.connection.forget(now);
+        }
     }
 
     /// What there is to say that no input caused.

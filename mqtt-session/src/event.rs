@@ -222,7 +222,7 @@ pub enum Outcome {
     QueueFull,
     /// The host gave it up before it was sent.
     Abandoned,
-    /// Nobody knows: the peer lost the session while the message was in flight. One at QoS 2 is not sent again, since it could arrive twice; one at QoS 1 was to be, and has been
+    /// Nobody knows: the session ended, or the peer lost it, while the message was in flight. One at QoS 2 is not sent again, since it could arrive twice; one at QoS 1 was to be, and has been
     /// dropped before it was.
     SessionLost,
     /// Nobody knows: connection after connection ended after it was sent and before anything was acknowledged. See [`Limits::attempts_max`](crate::Limits::attempts_max).

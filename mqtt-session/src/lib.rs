@@ -141,7 +141,7 @@
 //! whose write is blocked goes on with the clock; when `poll_timeout` passes after [`Event::Disconnected`], it closes the transport without writing them.
 //!
 //! After `Transmit::Close`, or when the transport is gone, say `handle_closed`; then [`Client::connect`] may be called for the next transport. With `clean_start` off and a
-//! `session_expiry_interval`, both ends go on where they were. Otherwise, or if the server has forgotten ([`Agreed::session_present`] tells), what waits still goes out, at QoS 1 also what was
+//! `session_expiry_interval`, both ends go on where they were. Otherwise the session ends with the connection; then, or if the server has forgotten ([`Agreed::session_present`] tells), what waits still goes out, at QoS 1 also what was
 //! in flight, and subscriptions have to be made again. A 3.1 server can't tell whether it has forgotten: with `clean_start` off such a client goes on
 //! ([`Agreed::is_resumed`]), and makes its subscriptions again all the same.
 //!

@@ -138,7 +138,8 @@ pub struct ConnectOptions {
     pub dialect: Dialect,
     /// Which of the dialect's protocols to connect under; it stands for [`version`](Self::version). Default: the standard's.
     pub protocol: Option<&'static Protocol>,
-    /// What CONNECT says instead of its fields, under a protocol that has a body of its own: none of these options is in it then.
+    /// What CONNECT says instead of its fields, under a protocol that has a body of its own: none of these options is in it then. What it says of the
+    /// session, [`clean_start`](Self::clean_start) and [`session_expiry_interval`](Self::session_expiry_interval) have to say, too: the client goes by them.
     pub opaque_connect: Option<Vec<u8>>,
     /// What the server publishes if the client goes without a word.
     pub will: Option<WillOptions>,
@@ -361,7 +362,7 @@ pub struct Agreed {
     /// This end goes on with its session: what was in flight is sent again, and what was not acknowledged comes again. The same as
     /// [`session_present`](Self::session_present), but a 3.1 client, which is not told, goes on whenever it has not asked for a clean start.
     pub is_resumed: bool,
-    /// Seconds that the session outlives the connection.
+    /// Seconds that the session outlives the connection; before 5.0, 0 after a clean start, and else `u32::MAX`, for ever.
     pub session_expiry_interval: u32,
     /// Seconds within which the client sends something; 0: no check.
     pub keep_alive: u16,

@@ -38,6 +38,7 @@ fn ends(version: Version) -> Talk {
     options.dialect = own();
     options.protocol = Some(protocol(version));
     options.opaque_connect = Some(b"secret blob".to_vec());
+    options.clean_start = false;
     let mut server_options = ServerOptions::default();
     server_options.dialect = own();
     Talk::new(options, server_options)
@@ -88,7 +89,6 @@ fn a_connect_of_a_product_is_the_hosts_to_answer() {
         assert_eq!((agreed.session_present, agreed.session_expiry_interval), (true, 60));
         assert_eq!(talk.server.poll_timeout(), Some(NOW + Duration::from_secs(45)));
 
-        talk.client.options_mut().clean_start = false;
         let (bytes, _) = sent(|out| talk.server.poll_transmit(NOW, out));
         let Some(Event::Connected(connack)) = talk.client.handle_input(NOW, &mut &bytes[..]) else { panic!() };
         assert_eq!((connack.session_present, connack.trailing), (true, &b"ticket"[..]));

@@ -51,6 +51,7 @@ fn run(data: &[u8]) -> (u64, u64) {
     let mut server_options = some_server_options(choices);
     // Both ends take everything that the other may say, or there would be no end.
     client_options.clean_start = false;
+    client_options.session_expiry_interval = u32::MAX;
     client_options.packet_bytes_max = client_options.packet_bytes_max.max(600);
     server_options.packet_bytes_max = server_options.packet_bytes_max.max(600);
     if client_options.version < Version::V5 {

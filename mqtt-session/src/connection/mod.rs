@@ -119,6 +119,8 @@ pub(crate) struct Connection {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Link {
     pub(crate) phase: Phase,
+    /// The handshake was done.
+    pub(crate) was_open: bool,
     pub(crate) codec: Codec,
     pub(crate) agreed: Agreed,
     pub(crate) announced: Announced,
@@ -154,6 +156,7 @@ impl Link {
     fn new(phase: Phase, codec: Codec, now: Instant) -> Self {
         Self {
             phase,
+            was_open: false,
             codec,
             agreed: Agreed::new(codec.version),
             announced: Announced {
@@ -218,6 +221,7 @@ impl Connection {
     pub(crate) fn open(&mut self, now: Instant) {
         let link = &mut self.link;
         link.phase = Phase::Open;
+        link.was_open = true;
         link.deadline = None;
         link.keep_alive.start(link.agreed.keep_alive, now);
         // v5[MQTT-3.3.4-7] v5[MQTT-3.3.4-9] v5[MQTT-4.9.0-1]
@@ -233,7 +237,7 @@ impl Connection {
             // v3[MQTT-4.4.0-1] v5[MQTT-4.4.0-1]
             self.link.resend = self.session.flights();
         } else {
-            self.forget();
+            self.forget(now);
         }
         if self.session.is_suspicious() {
             self.link.quota.narrow();
@@ -289,6 +293,9 @@ impl Connection {
         if codec.role == Role::Client || codec.version.server_may_disconnect() {
             // v5[MQTT-3.14.2-3] v5[MQTT-3.14.2-4]
             let mut sent = self.answer_explained(Packet::Disconnect(Disconnect { reason_code, properties }));
+            if sent.is_ok() {
+                self.change_session_expiry(properties);
+            }
             if sent == Err(TOO_LARGE) {
                 sent = self.try_answer(&Packet::Disconnect(Disconnect::new(reason_code)));
             }
@@ -301,6 +308,14 @@ impl Connection {
         self.close(now, false);
         self.events.push_back(Event::Disconnected(Disconnected::new(DisconnectCause::Local(reason_code))));
         Ok(())
+    }
+
+    /// What a client's DISCONNECT says of how long the session stays. Once it is to end with the connection, that can't be changed: v5 3.14.2.2.2
+    fn change_session_expiry(&mut self, properties: Properties<'_>) {
+        let agreed = &mut self.link.agreed;
+        if let Some(interval) = properties.session_expiry_interval().filter(|_| agreed.session_expiry_interval > 0) {
+            agreed.session_expiry_interval = interval;
+        }
     }
 
     pub(crate) fn handle_closed(&mut self) {

@@ -19,10 +19,12 @@ impl Connection {
         self.session.drop_over(now, &mut |id, outcome| events.push_back(Event::Published { id, outcome }));
     }
 
-    /// The peer has forgotten the session.
-    pub(super) fn forget(&mut self) {
+    /// The session has ended, or the peer has forgotten it.
+    pub(crate) fn forget(&mut self, now: Instant) {
         let events = &mut self.events;
         self.session.forget(&mut |id, outcome| events.push_back(Event::Published { id, outcome }));
+        // What waits again may have expired in flight.
+        self.drop_over(now);
     }
 
     /// An acknowledgement has come: what was sent before it is not what ends connections.

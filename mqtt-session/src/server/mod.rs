@@ -98,7 +98,8 @@ impl Server {
         self.connection.may_send_at_once()
     }
 
-    /// What outlives the connection, for the next one of the same client. Nothing can be published here after that. What this settles
+    /// What outlives the connection, for the next one of the same client, if that comes within [`session_expiry_interval`](Self::session_expiry_interval): drop it then, and
+    /// at once if the interval is 0. A server's end knows no time when there is no connection. Nothing can be published here after that. What this settles
     /// ([`Outcome::AttemptsExhausted`](crate::Outcome::AttemptsExhausted)) is left for [`poll_event`](Self::poll_event).
     pub fn take_session(&mut self) -> SessionState {
         self.connection.part();

@@ -222,9 +222,7 @@ impl Checks {
 
     fn connected(&mut self, client: usize, agreed: &Agreed, marks: &mut Marks) -> Finding {
         self.deliveries.connected(client, agreed.session_present, marks);
-        if !agreed.session_present {
-            self.settlements.session_lost(client);
-        }
+        self.settlements.connected(client, agreed);
         let reconnecting = self.connected_before.insert(client, agreed.receive_maximum);
         marks.hit(Mark::Connected);
         if let Some(receive_maximum) = reconnecting {
@@ -243,6 +241,7 @@ impl Checks {
 
     fn disconnected(&mut self, client: usize, cause: DisconnectCause, marks: &mut Marks) -> Finding {
         self.deliveries.disconnected(client);
+        self.settlements.disconnected(client);
         packets::accusation(cause, marks).map_or(Ok(()), |what| Err((Check::Peace, format!("client {client}: {what}"))))
     }
 

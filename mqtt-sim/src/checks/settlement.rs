@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mqtt_session::{Outcome, PublishId, Published, RequestId};
+use mqtt_session::{Agreed, Outcome, PublishId, Published, RequestId};
 
 use super::{Check, Finding};
 use crate::marks::{Mark, Marks};
@@ -16,6 +16,8 @@ struct Open {
     publishes: BTreeMap<PublishId, u64>,
     requests: BTreeSet<RequestId>,
     losses: u64,
+    /// The session ends with the present connection.
+    is_brief: bool,
 }
 
 impl Settlements {
@@ -73,8 +75,15 @@ impl Settlements {
         Err((Check::Settlement, format!("client {client}: {id:?} answered twice, or never asked")))
     }
 
-    pub(super) fn session_lost(&mut self, client: usize) {
-        self.0[client].losses += 1;
+    pub(super) fn connected(&mut self, client: usize, agreed: &Agreed) {
+        let open = &mut self.0[client];
+        open.losses += u64::from(!agreed.session_present);
+        open.is_brief = agreed.session_expiry_interval == 0;
+    }
+
+    pub(super) fn disconnected(&mut self, client: usize) {
+        let open = &mut self.0[client];
+        open.losses += u64::from(std::mem::take(&mut open.is_brief));
     }
 
     pub(super) fn crashed(&mut self, client: usize) {
