@@ -71,7 +71,7 @@ fn at_cloud(cloud: &mut Server, now: Instant, event: Event<'_>) -> Result<String
                 let mut accept = Accept::new("7");
                 accept.keep_alive = 60;
                 accept.trailing = b"42";
-                cloud.accept(now, SessionState::default(), &accept)?;
+                cloud.accept(now, &mut SessionState::default(), &accept)?;
             } else {
                 cloud.refuse(now, ReasonCode::NotAuthorized, Default::default())?;
             }

@@ -114,8 +114,11 @@ impl MiniBroker {
         }
         let answer = &mut Accept::new(client_id);
         answer.session_present = kept.is_some();
-        if self.peers[index].server.accept(now, kept.unwrap_or_default().1, answer).is_ok() {
+        let (until, mut session) = kept.unwrap_or_default();
+        if self.peers[index].server.accept(now, &mut session, answer).is_ok() {
             self.peers[index].client_id = client_id.into();
+        } else if answer.session_present {
+            self.away.insert(client_id.into(), (until, session));
         }
     }
 

@@ -220,7 +220,7 @@ pub enum Outcome {
     WaitedTooLong,
     /// There was no room for it, or for a newer one, and it has been dropped unsent: see [`WhenFull`](crate::WhenFull).
     QueueFull,
-    /// The host gave it up before it was sent.
+    /// It was given up before it was sent: by the host, or, at a server, by a client that asked for a clean start.
     Abandoned,
     /// Nobody knows: the session ended, or the peer lost it, while the message was in flight. One at QoS 2 is not sent again, since it could arrive twice; one at QoS 1 was to be, and has been
     /// dropped before it was.

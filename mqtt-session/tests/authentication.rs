@@ -44,7 +44,7 @@ fn asked() -> Talk {
 
 fn connected() -> Talk {
     let mut talk = asking();
-    talk.server.accept(talk.now, SessionState::default(), &Accept::new("c")).unwrap();
+    talk.server.accept(talk.now, &mut SessionState::default(), &Accept::new("c")).unwrap();
     assert_eq!(talk.server_speaks(), (vec!["ConnAck 00 M".into()], vec!["connected M".into()]));
     talk
 }
@@ -74,7 +74,7 @@ fn both_ends_talk_until_the_server_accepts() {
     let mut accept = Accept::new("c");
     accept.authentication_data = Some(b"welcome");
     assert!(!format!("{accept:?}").contains(&format!("{:?}", b"welcome")));
-    talk.server.accept(talk.now, SessionState::default(), &accept).unwrap();
+    talk.server.accept(talk.now, &mut SessionState::default(), &accept).unwrap();
     assert_eq!(talk.server_speaks(), (vec!["ConnAck 00 M welcome".into()], vec!["connected M welcome".into()]));
     assert!(talk.client.is_connected() && talk.server.is_connected());
 }
@@ -181,9 +181,9 @@ fn without_a_method_there_is_no_authentication() {
         accept
     };
     // v5[MQTT-4.12.0-6]
-    let refused = talk.server.accept(talk.now, SessionState::default(), &accept(method.as_properties()));
+    let refused = talk.server.accept(talk.now, &mut SessionState::default(), &accept(method.as_properties()));
     assert!(matches!(refused, Err(AnswerError::Invalid(_))), "{refused:?}");
-    talk.server.accept(talk.now, SessionState::default(), &accept(NONE)).unwrap();
+    talk.server.accept(talk.now, &mut SessionState::default(), &accept(NONE)).unwrap();
     talk.server_speaks();
     assert_eq!(talk.client.reauthenticate(talk.now, None, NONE), Err(RequestError::NoAuthenticationMethod));
     let bytes = auth(CLIENT, ReasonCode::ReAuthenticate, "M", "");
@@ -338,7 +338,7 @@ fn nobody_is_asked_for_ever() {
     options.limits.authentication_rounds_max = 2;
     let mut talk = Talk::new(options, ServerOptions::default());
     talk.client_speaks();
-    talk.server.accept(talk.now, SessionState::default(), &Accept::new("c")).unwrap();
+    talk.server.accept(talk.now, &mut SessionState::default(), &Accept::new("c")).unwrap();
     talk.server_speaks();
     for _ in 0..2 {
         talk.client.reauthenticate(talk.now, None, NONE).unwrap();
@@ -417,7 +417,7 @@ fn a_verb_out_of_turn_is_an_error_and_does_nothing() {
     assert_eq!(server.approve(Instant::ZERO, None, NONE), Err(AnswerError::NothingAsked));
     let mut talk = asked();
     assert_eq!(talk.server.authenticate(talk.now, None, NONE), Err(AnswerError::NothingAsked));
-    let accepted = talk.server.accept(talk.now, SessionState::default(), &Accept::new("c"));
+    let accepted = talk.server.accept(talk.now, &mut SessionState::default(), &Accept::new("c"));
     assert_eq!(accepted, Err(AnswerError::NothingAsked));
     let mut talk = connected();
     assert_eq!(talk.client.authenticate(talk.now, None, NONE), Err(AnswerError::NothingAsked));

@@ -61,7 +61,7 @@ fn asking(version: Version) -> Talk {
 
 fn connected(version: Version) -> Talk {
     let mut talk = asking(version);
-    talk.server.accept(NOW, SessionState::default(), &Accept::new("c")).unwrap();
+    talk.server.accept(NOW, &mut SessionState::default(), &Accept::new("c")).unwrap();
     talk.server_speaks();
     talk.client_gets(&[]);
     assert!(talk.client.is_connected() && talk.server.is_connected());
@@ -83,7 +83,7 @@ fn a_connect_of_a_product_is_the_hosts_to_answer() {
         accept.session_expiry_interval = Some(60);
         accept.trailing = b"ticket";
         assert!(!format!("{accept:?}").contains("ticket"));
-        talk.server.accept(NOW, SessionState::default(), &accept).unwrap();
+        talk.server.accept(NOW, &mut SessionState::default(), &accept).unwrap();
         let agreed = talk.server.agreed().unwrap();
         assert_eq!((agreed.version, agreed.client_id.as_str(), agreed.keep_alive), (version, "client 7", 30));
         assert_eq!((agreed.session_present, agreed.session_expiry_interval), (true, 60));
@@ -176,9 +176,9 @@ fn the_standard_has_none_of_this() {
         talk.client_speaks();
         let mut accept = Accept::new("c");
         accept.trailing = b"ticket";
-        let refused = talk.server.accept(NOW, SessionState::default(), &accept);
+        let refused = talk.server.accept(NOW, &mut SessionState::default(), &accept);
         assert!(matches!(refused, Err(AnswerError::Invalid(EncodeError::NotInDialect { .. }))), "{refused:?}");
-        talk.server.accept(NOW, SessionState::default(), &Accept::new("c")).unwrap();
+        talk.server.accept(NOW, &mut SessionState::default(), &Accept::new("c")).unwrap();
         talk.server_speaks();
         let sent = talk.client.send_opaque(NOW, opaque(b"x"));
         assert!(matches!(sent, Err(RequestError::Invalid(EncodeError::NotInDialect { .. }))), "{sent:?}");
@@ -235,7 +235,7 @@ fn what_a_dialect_is_lenient_about_is_taken() {
     options.keep_alive = 0;
     let mut talk = Talk::new(options, server_options);
     talk.client_speaks();
-    talk.server.accept(NOW, SessionState::default(), &Accept::new("c")).unwrap();
+    talk.server.accept(NOW, &mut SessionState::default(), &Accept::new("c")).unwrap();
     assert_eq!(talk.server_gets(b"\x38\x03\0\x01a"), ["received a"]);
 }
 

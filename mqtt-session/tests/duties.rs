@@ -319,7 +319,7 @@ fn a_client_identifier_of_1_to_23_letters_and_digits_is_always_let_in() {
                 for flags in [0, 2] {
                     let (mut server, said) = asked(ServerOptions::default(), &connect(version, flags, client_id, &[]));
                     assert_eq!(said, Some(Said::ConnectRequested(client_id.into())));
-                    server.accept(NOW, SessionState::default(), &Accept::new(client_id)).unwrap();
+                    server.accept(NOW, &mut SessionState::default(), &Accept::new(client_id)).unwrap();
                     let (bytes, closed) = sent(|out| server.poll_transmit(NOW, out));
                     assert_eq!((bytes[0], bytes[2], bytes[3], closed), (0x20, 0, 0, false));
                 }
@@ -364,7 +364,7 @@ fn response_information_goes_to_whoever_asks_for_it() {
         let (mut server, _) = asked(ServerOptions::default(), &sent(|out| client.poll_transmit(NOW, out)).0);
         let mut accept = Accept::new("c");
         accept.properties = answer.as_properties();
-        server.accept(NOW, SessionState::default(), &accept).unwrap();
+        server.accept(NOW, &mut SessionState::default(), &accept).unwrap();
         let (connack, _) = sent(|out| server.poll_transmit(NOW, out));
         assert!(matches!(client.handle_input(NOW, &mut &connack[..]), Some(Event::Connected(_))));
         assert_eq!(client.agreed().unwrap().response_information.as_deref(), given);

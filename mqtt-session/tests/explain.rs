@@ -67,11 +67,11 @@ impl Answer {
             accept
         };
         match self {
-            Self::Accept => talk.server.accept(now, SessionState::default(), &accept(why)).unwrap(),
+            Self::Accept => talk.server.accept(now, &mut SessionState::default(), &accept(why)).unwrap(),
             Self::Refuse => talk.server.refuse(now, ReasonCode::NotAuthorized, why).unwrap(),
             Self::ServerAuth => talk.server.authenticate(now, None, why).unwrap(),
             _ => {
-                talk.server.accept(now, SessionState::default(), &accept(NONE)).unwrap();
+                talk.server.accept(now, &mut SessionState::default(), &accept(NONE)).unwrap();
                 talk.server_speaks();
                 self.while_connected(&mut talk, why);
             }
@@ -138,7 +138,7 @@ fn asking(version: Version, problem_information: Option<bool>, with_method: bool
 
 fn connected(version: Version) -> Talk {
     let mut talk = asking(version, None, false);
-    talk.server.accept(talk.now, SessionState::default(), &Accept::new("c")).unwrap();
+    talk.server.accept(talk.now, &mut SessionState::default(), &Accept::new("c")).unwrap();
     talk.server_speaks();
     talk
 }
@@ -229,7 +229,7 @@ fn a_client_that_wants_no_explanations_takes_none() {
         [(Some(false), "violation UnwantedExplanation"), (Some(true), "subscribed"), (None, "subscribed")]
     {
         let mut talk = asking(Version::V5, wanted, false);
-        talk.server.accept(talk.now, SessionState::default(), &Accept::new("c")).unwrap();
+        talk.server.accept(talk.now, &mut SessionState::default(), &Accept::new("c")).unwrap();
         talk.server_speaks();
         let filter = TopicFilter::new("a").unwrap();
         talk.client.subscribe(talk.now, &[Subscription::new(filter, QoS::AtMostOnce)], NONE).unwrap();
@@ -240,7 +240,7 @@ fn a_client_that_wants_no_explanations_takes_none() {
     }
     // A message may say what it wants, and so may the end.
     let mut talk = asking(Version::V5, Some(false), false);
-    talk.server.accept(talk.now, SessionState::default(), &Accept::new("c")).unwrap();
+    talk.server.accept(talk.now, &mut SessionState::default(), &Accept::new("c")).unwrap();
     talk.server_speaks();
     let mut message = message("a", "1", QoS::AtMostOnce);
     let own = properties([Property::UserProperty((text("k"), text("v")))]);

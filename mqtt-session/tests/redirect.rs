@@ -41,7 +41,7 @@ fn a_refusal_and_a_disconnect_name_other_servers_and_say_why() {
     for is_connected in [false, true] {
         let mut talk = asking(Version::V5, 1000);
         if is_connected {
-            talk.server.accept(talk.now, SessionState::default(), &Accept::new("c")).unwrap();
+            talk.server.accept(talk.now, &mut SessionState::default(), &Accept::new("c")).unwrap();
             talk.server_speaks();
             talk.server.disconnect(talk.now, ReasonCode::ServerMoved, more.as_properties()).unwrap();
         } else {
@@ -95,7 +95,7 @@ fn where_there_is_little_room_the_reason_goes_first_and_the_servers_next() {
         talk.client.handle_closed(talk.now);
         talk.client.connect(talk.now).unwrap();
         talk.client_speaks();
-        talk.server.accept(talk.now, SessionState::default(), &Accept::new("c")).unwrap();
+        talk.server.accept(talk.now, &mut SessionState::default(), &Accept::new("c")).unwrap();
         talk.server_speaks();
         talk.server.disconnect(talk.now, ReasonCode::ServerMoved, more.as_properties()).unwrap();
         let left = told(&mut talk, |end| (end.server_references().count(), end.properties.reason_string().is_some()));

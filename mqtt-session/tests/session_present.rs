@@ -2,8 +2,12 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use mqtt_proto::{Codec, Delivery, Packet, PacketId, Publish, QoS, ReasonCode, Version};
-use mqtt_session::{Accept, Client, ConnectOptions, Instant, ServerOptions, SessionState, Transmit};
+use mqtt_session::{
+    Accept, AnswerError, Client, ConnectOptions, Instant, Limits, Outgoing, ServerOptions, SessionState, Transmit,
+};
 use support::talk::{Talk, encoded, packets, sent, words};
 use support::{VERSIONS, message, topic};
 
@@ -115,12 +119,56 @@ fn a_server_says_that_a_session_is_there_unless_a_clean_start_was_asked_for() {
             talk.client_speaks();
             let mut accept = Accept::new("c");
             accept.session_present = had_before;
-            talk.server.accept(NOW, SessionState::default(), &accept).unwrap();
+            talk.server.accept(NOW, &mut SessionState::default(), &accept).unwrap();
             let (bytes, _) = sent(|out| talk.server.poll_transmit(NOW, out));
             let Ok(Some(Packet::ConnAck(connack))) = Codec::client(version).decode(&mut &bytes[..]) else { panic!() };
             assert_eq!(connack.session_present, expected, "{version} clean={clean_start} before={had_before}");
             assert_eq!(talk.server.agreed().unwrap().session_present, expected);
         }
+    }
+}
+
+/// A host may hand over what it has kept, whatever the client asked for.
+///
+/// v3\[MQTT-3.1.2-6\] v5\[MQTT-3.1.2-4\]
+#[test]
+fn a_server_throws_away_what_the_client_does_and_settles_it() {
+    for version in VERSIONS {
+        let mut talk = Talk::new(options(version, true), ServerOptions::default());
+        talk.client_speaks();
+        // In flight at QoS 2, received and not released; and one that waits.
+        let mut kept = session(version);
+        let waits = Outgoing::new(NOW, Arc::new(message("out", "2", QoS::AtLeastOnce).to_buf()));
+        kept.enqueue(NOW, &Limits::default(), waits).unwrap();
+        let mut accept = Accept::new("c");
+        accept.session_present = true;
+        talk.server.accept(NOW, &mut kept, &accept).unwrap();
+        let said: Vec<_> = std::iter::from_fn(|| talk.server.poll_event()).map(|event| words(&event)).collect();
+        assert_eq!(said, ["published SessionLost", "published Abandoned"]);
+        let (_, said) = talk.server_speaks();
+        assert_eq!(said, ["connected"]);
+        assert_eq!(talk.server_gets(&publish(version)), ["received in"]);
+        assert_eq!((kept, talk.server.pending()), (SessionState::default(), 0));
+    }
+}
+
+/// An answer that is none takes nothing.
+#[test]
+fn a_session_stays_with_the_host_until_the_client_is_accepted() {
+    for version in VERSIONS {
+        let mut talk = Talk::new(options(version, false), ServerOptions::default());
+        let mut kept = session(version);
+        let before = kept.clone();
+        let mut accept = Accept::new("c");
+        accept.session_present = true;
+        assert_eq!(talk.server.accept(NOW, &mut kept, &accept), Err(AnswerError::NothingAsked));
+        talk.client_speaks();
+        accept.trailing = b"in no dialect";
+        assert!(matches!(talk.server.accept(NOW, &mut kept, &accept), Err(AnswerError::Invalid(_))));
+        assert_eq!(kept, before);
+        accept.trailing = b"";
+        talk.server.accept(NOW, &mut kept, &accept).unwrap();
+        assert_eq!((kept, talk.server.pending()), (SessionState::default(), 1));
     }
 }
 

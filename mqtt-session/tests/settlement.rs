@@ -410,7 +410,7 @@ impl World {
                     let session = self.kept.take();
                     let mut answer = Accept::new("c");
                     answer.session_present = session.is_some();
-                    self.server.accept(self.now, session.unwrap_or_default(), &answer).unwrap();
+                    self.server.accept(self.now, &mut session.unwrap_or_default(), &answer).unwrap();
                 }
                 Event::SubscribeRequested(subscribe) => {
                     self.server

@@ -175,7 +175,7 @@ fn states(role: Role, version: Version) -> Vec<(&'static str, End)> {
                 server.authenticate(NOW, None, Default::default()).unwrap();
                 states.push(("authenticating", End::Server(server)));
             }
-            server.accept(NOW, Default::default(), &Accept::new("c")).unwrap();
+            server.accept(NOW, &mut Default::default(), &Accept::new("c")).unwrap();
             states.push(("connected", End::Server(server.clone())));
             if has_auth {
                 let begin = auth(Codec::client(version), ReasonCode::ReAuthenticate);

@@ -104,18 +104,19 @@ impl Hub {
         }
         self.take_over(now, client_id);
         self.expire(now);
-        let kept = self.sessions.remove(client_id).filter(|_| !connect.clean_start);
+        let kept = if connect.clean_start { None } else { self.sessions.remove(client_id) };
         let mut accept = Accept::new(client_id);
         accept.session_present = kept.is_some();
         let mut session = kept.unwrap_or_default();
-        let state = std::mem::take(&mut session.state);
         let Some(connection) = self.connections.get_mut(&link) else { return };
-        if connection.server.accept(now, state, &accept).is_ok() {
+        if connection.server.accept(now, &mut session.state, &accept).is_ok() {
             connection.client_id = Some(client_id.into());
             session.link = Some(link);
             session.expires = None;
-            self.sessions.insert(client_id.into(), session);
+        } else if !accept.session_present {
+            return;
         }
+        self.sessions.insert(client_id.into(), session);
     }
 
     /// Whoever has this client's session gives it back: v5\[MQTT-3.1.4-3\].

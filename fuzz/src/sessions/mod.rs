@@ -251,7 +251,7 @@ impl Desk {
                 let mut answer = Accept::new("c");
                 answer.session_present = session.is_some();
                 let is_new = session.is_none();
-                if watched.machine.accept(now, session.unwrap_or_default(), &answer).is_ok() {
+                if watched.machine.accept(now, &mut session.unwrap_or_default(), &answer).is_ok() {
                     if is_new {
                         watched.open.clear();
                         watched.late.clear();

@@ -221,7 +221,7 @@ impl Pair {
                         let session = self.kept.take();
                         answer.session_present = session.is_some();
                         let accepted =
-                            self.server.machine.accept(self.server.now, session.unwrap_or_default(), &answer);
+                            self.server.machine.accept(self.server.now, &mut session.unwrap_or_default(), &answer);
                         assert_eq!(accepted, Ok(()));
                         self.server.elsewhere = 0;
                         self.server.settle();

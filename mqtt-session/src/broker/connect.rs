@@ -122,12 +122,13 @@ impl Broker {
         let (Some(connection), Some(found)) = (self.connections.get_mut(id), self.registry.get_mut(session)) else {
             return Err(ReasonCode::UnspecifiedError);
         };
-        let state = core::mem::take(&mut found.state);
         let accept = Accept { session_present: old.is_some(), ..welcome(&connection.server, &self.options, client_id) };
-        let accepted = connection.server.accept(now, state, &accept);
+        let accepted = connection.server.accept(now, &mut found.state, &accept);
         if accepted.is_err() {
             debug_assert!(false, "it asked: {accepted:?}");
-            self.end_session(now, session);
+            if old.is_none() {
+                self.end_session(now, session);
+            }
             return Err(ReasonCode::UnspecifiedError);
         }
         connection.session = Some(session);

@@ -18,7 +18,7 @@ use crate::{AnswerError, Event, Instant, SessionState, Violation};
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Accept<'a> {
-    /// The session given to [`Server::accept`] is one that the client had before.
+    /// The session given to [`Server::accept`] is one that the client had before. After a clean start this counts as false.
     pub session_present: bool,
     /// The client's identifier. Where the client left it empty it is announced as assigned.
     pub client_id: &'a str,
@@ -140,12 +140,13 @@ impl Server {
         Ok(Some(Event::ConnectRequested(connect)))
     }
 
-    /// Accepts the client, with the session that it had before, or a new one.
+    /// Accepts the client, and takes `session`: the one that it had before, or a new one. What the client throws away by a clean start is settled at once and not sent
+    /// ([`Outcome::Abandoned`](crate::Outcome::Abandoned), [`Outcome::SessionLost`](crate::Outcome::SessionLost)).
     ///
     /// # Errors
     ///
-    /// No client has asked, the answer is no CONNACK, or the client takes none of this size.
-    pub fn accept(&mut self, now: Instant, session: SessionState, answer: &Accept<'_>) -> Result<(), AnswerError> {
+    /// No client has asked, the answer is no CONNACK, or the client takes none of this size. `session` is as it was then.
+    pub fn accept(&mut self, now: Instant, session: &mut SessionState, answer: &Accept<'_>) -> Result<(), AnswerError> {
         if self.connection.link.phase != Phase::DueConnAck {
             return Err(AnswerError::NothingAsked);
         }
@@ -186,8 +187,13 @@ impl Server {
             retain_available: self.options.retain_available,
             ..link.announced
         };
-        self.connection.session = session;
+        self.connection.session = core::mem::take(session);
         self.has_session = true;
+        // v3[MQTT-3.1.2-6] v5[MQTT-3.1.2-4]
+        if self.clean_start {
+            self.connection.forget(now);
+            self.connection.abandon();
+        }
         self.connection.open(now);
         Ok(())
     }
@@ -221,7 +227,7 @@ impl Server {
     ///     match server.handle_input(now, &mut &sent[..]) {
     ///         Some(Event::ConnectRequested(_)) => server.authenticate(now, Some(b"6 * 9?"), Properties::EMPTY)?,
     ///         Some(Event::Auth(auth)) if auth.properties.authentication_data() == Some(b"54") => {
-    ///             server.accept(now, Default::default(), &Accept::new("c"))?;
+    ///             server.accept(now, &mut Default::default(), &Accept::new("c"))?;
     ///         }
     ///         event => panic!("{event:?}"),
     ///     }
@@ -274,7 +280,7 @@ impl Server {
     /// # }
     /// # client.connect(now)?;
     /// # server.handle_input(now, &mut &bytes(|out| client.poll_transmit(now, out))[..]);
-    /// # server.accept(now, Default::default(), &Accept::new("c"))?;
+    /// # server.accept(now, &mut Default::default(), &Accept::new("c"))?;
     /// # client.handle_input(now, &mut &bytes(|out| server.poll_transmit(now, out))[..]);
     /// // Both are connected, and the client's token is about to expire.
     /// client.reauthenticate(now, Some(b"a new token"), Properties::EMPTY)?;

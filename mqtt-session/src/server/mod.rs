@@ -28,7 +28,7 @@ pub use handshake::Accept;
 /// let mut input = &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, 1, b'a'][..];
 /// let Some(Event::ConnectRequested(connect)) = server.handle_input(now, &mut input) else { panic!() };
 /// assert_eq!(connect.client_id, "a");
-/// server.accept(now, SessionState::default(), &Accept::new("a"))?;
+/// server.accept(now, &mut SessionState::default(), &Accept::new("a"))?;
 ///
 /// let mut out = TransmitBuf::new();
 /// assert_eq!(server.poll_transmit(now, &mut out), Transmit::Ready);

@@ -448,8 +448,8 @@ impl World {
                 let kept = self.kept.take();
                 answer.session_present = kept.is_some();
                 let Some(server) = &mut self.server else { return Ok(()) };
-                let session = kept.map_or_else(SessionState::default, |kept| SessionState::clone(&kept));
-                let accepted = Rc::make_mut(server).accept(NOW, session, &answer);
+                let mut session = kept.map_or_else(SessionState::default, |kept| SessionState::clone(&kept));
+                let accepted = Rc::make_mut(server).accept(NOW, &mut session, &answer);
                 demand!(accepted == Ok(()), "the client can't be accepted: {accepted:?}");
             }
             Event::Connected(_) => {}

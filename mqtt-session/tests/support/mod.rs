@@ -220,7 +220,7 @@ impl Pair {
                     let mut answer =
                         Accept::new(if connect.client_id.is_empty() { "assigned" } else { connect.client_id.as_str() });
                     answer.session_present = session.is_some();
-                    self.server.accept(self.now, session.unwrap_or_default(), &answer).unwrap();
+                    self.server.accept(self.now, &mut session.unwrap_or_default(), &answer).unwrap();
                 }
                 Event::SubscribeRequested(subscribe) => {
                     let codes: Vec<_> = subscribe
