@@ -209,10 +209,17 @@ impl<'a> Received<'a> {
         self.token
     }
 
-    /// A copy to keep.
+    /// A copy to keep, with its topic, and without its topic alias: that means nothing beyond the connection that it came on.
     #[must_use]
     pub fn to_buf(&self) -> PublishBuf {
-        PublishBuf::new(self.topic(), &self.publish)
+        if self.publish.properties.topic_alias().is_none() {
+            return PublishBuf::new(self.topic(), &self.publish);
+        }
+        let mut properties = PropertiesBuf::new();
+        let taken =
+            properties.extend_if(self.publish.properties, |property| !matches!(property, Property::TopicAlias(_)));
+        debug_assert!(taken.is_ok(), "each stood in a packet before: {taken:?}");
+        PublishBuf::new(self.topic(), &Publish { properties: properties.as_properties(), ..self.publish })
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use mqtt_proto::{Codec, PropertiesBuf, Property, QoS, TopicAlias, Version};
-use mqtt_session::{ConnectOptions, Outgoing, PublishError, ServerOptions};
+use mqtt_session::{ConnectOptions, Event, Outgoing, PublishError, ServerOptions};
 use support::seen::{Seen, publishes};
 use support::{LEVELS, Pair, Said, message};
 
@@ -222,5 +224,30 @@ fn other_properties_stay_as_they_are() {
         let mqtt_session::Event::Received(received) = event else { panic!() };
         assert_eq!(received.properties().content_type().unwrap(), "text/plain");
         assert_eq!(received.properties().user_properties().count(), 1);
+    }
+}
+
+/// An alias is its connection's. What is kept goes to others as it is.
+#[test]
+fn what_is_kept_of_a_message_has_its_topic_and_not_its_alias() {
+    let mut pair = pair(2, 10);
+    let mut properties = PropertiesBuf::new();
+    properties.push(Property::MessageExpiryInterval(60)).unwrap();
+    for _ in 0..2 {
+        let mut message = message("long/topic", "1", QoS::AtLeastOnce);
+        message.properties = properties.as_properties();
+        pair.client.publish(pair.now, &message).unwrap();
+    }
+    pair.transmit();
+    let bytes = std::mem::take(&mut pair.to_server);
+    let mut input = &bytes[..];
+    for _ in 0..2 {
+        let Some(Event::Received(received)) = pair.server.handle_input(pair.now, &mut input) else { panic!() };
+        assert!(received.properties().topic_alias().is_some());
+        let kept = received.to_buf();
+        assert_eq!((kept.topic(), kept.qos()), (received.topic(), QoS::AtLeastOnce));
+        let left: Vec<_> = kept.properties().iter().collect();
+        assert_eq!(left, [Property::MessageExpiryInterval(60)]);
+        pair.server.deliver(pair.now, Outgoing::new(pair.now, Arc::new(kept))).unwrap();
     }
 }

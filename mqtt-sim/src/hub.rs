@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mqtt_proto::{
-    Connect, Properties, PropertiesBuf, Property, PublishBuf, QoS, ReasonCode, Subscribe, TopicFilterBuf, TopicName,
-    TransmitBuf, Unsubscribe,
+    Connect, Properties, PublishBuf, QoS, ReasonCode, Subscribe, TopicFilterBuf, TopicName, TransmitBuf, Unsubscribe,
 };
 use mqtt_session::{
-    Accept, Event, Instant, Message, Outgoing, PublishError, Received, Server, ServerOptions, SessionState, Transmit,
+    Accept, Event, Instant, Outgoing, PublishError, Received, Server, ServerOptions, SessionState, Transmit,
 };
 
 use crate::node::{Node, Report};
@@ -182,16 +181,7 @@ impl Hub {
 
     /// One copy to each session that wants it, at the highest QoS that it asked for.
     fn route(&mut self, now: Instant, received: &Received<'_>) {
-        // An alias means nothing beyond the connection that it came on.
-        let mut properties = PropertiesBuf::new();
-        let travels = |property: Property<'_>| !matches!(property, Property::TopicAlias(_));
-        if let Err(cause) = properties.extend_if(received.properties(), travels) {
-            self.reports.push_back(Report::Mistake { what: cause.to_string() });
-        }
-        let mut message = Message::new(received.topic(), received.payload());
-        message.qos = received.qos();
-        message.properties = properties.as_properties();
-        let message = Arc::new(message.to_buf());
+        let message = Arc::new(received.to_buf());
         for (client_id, session) in &mut self.sessions {
             let Some(granted) = session.granted(received.topic()) else { continue };
             let mut outgoing = Outgoing::new(now, Arc::clone(&message));
