@@ -224,9 +224,13 @@ impl<'a> Received<'a> {
 }
 
 /// Stands for the acknowledgement that a message is owed. It binds the connection and the message, so that a late one can't acknowledge another.
+///
+/// The connections of one [`SessionState`](crate::SessionState) are counted. Those of two sessions are told apart by the client's identifier and the moment at which
+/// they were opened; so if a server's host gives each connection a new session, on a clock that may stand still between two of one client, it has to drop the tokens with
+/// their connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AckToken {
-    /// Whose session it is.
+    /// Whose session it is, and when the connection was opened, in a few bits.
     pub(crate) owner: u32,
     /// Which of its connections.
     pub(crate) generation: u32,

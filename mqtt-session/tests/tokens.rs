@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use mqtt_proto::{Properties, QoS, ReasonCode, Version};
 use mqtt_session::{
     AckError, AckToken, Acknowledge, Client, ConnectOptions, DisconnectCause, Event, ServerOptions, Violation,
@@ -108,6 +110,31 @@ fn a_client_in_the_place_of_another_takes_no_token_of_its() {
     pair.connect();
     assert_eq!(pair.client_received(), ["1"]);
     assert_eq!(client_acknowledges(&mut pair, old), STALE);
+}
+
+/// A new session begins to count anew, under the same name.
+#[test]
+fn a_new_session_takes_no_token_of_the_one_before() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut pair = pair("c");
+        pair.publish("a", "1", qos);
+        let [old_server] = server_gets(&mut pair)[..] else { panic!() };
+        pair.server.publish(pair.now, &message("a", "1", qos)).unwrap();
+        let [old_client] = client_gets(&mut pair)[..] else { panic!() };
+        pair.cut();
+        pair.kept = None;
+        pair.client = Client::new(pair.client.options().clone());
+        pair.advance(Duration::from_micros(1));
+        pair.connect();
+        pair.publish("a", "2", qos);
+        let [new_server] = server_gets(&mut pair)[..] else { panic!() };
+        pair.server.publish(pair.now, &message("a", "2", qos)).unwrap();
+        let [new_client] = client_gets(&mut pair)[..] else { panic!() };
+        assert_eq!(server_acknowledges(&mut pair, old_server), STALE);
+        assert_eq!(client_acknowledges(&mut pair, old_client), STALE);
+        assert_eq!(server_acknowledges(&mut pair, new_server), Ok(()));
+        assert_eq!(client_acknowledges(&mut pair, new_client), Ok(()));
+    }
 }
 
 #[test]

@@ -146,7 +146,7 @@ pub(crate) struct Link {
     acknowledgements: NonZeroU32,
     /// If the connection has ended, it may be because of a message.
     may_blame: bool,
-    /// Whose session it is, in a few bits.
+    /// Whose session it is, and when the connection was opened, in a few bits.
     owner: u32,
     /// Flights of earlier connections, still to be sent again on this one.
     resend: VecDeque<PacketId>,
@@ -231,7 +231,7 @@ impl Connection {
         link.quota = Quota::new(link.agreed.receive_maximum.min(own_maximum).max(1));
         // v5[MQTT-3.1.2-26] v5[MQTT-3.1.2-27] v5[MQTT-3.2.2-17] v5[MQTT-3.2.2-18]
         link.topics = OutboundAliases::new(link.agreed.topic_alias_maximum.min(limits.topic_aliases_max));
-        link.owner = few_bits(&link.agreed.client_id);
+        link.owner = few_bits(&link.agreed.client_id, now);
         self.session.commit(SessionOp::Open);
         if self.link.agreed.is_resumed {
             // v3[MQTT-4.4.0-1] v5[MQTT-4.4.0-1]
@@ -399,6 +399,8 @@ impl Connection {
 }
 
 /// FNV-1a.
-fn few_bits(text: &str) -> u32 {
-    text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+fn few_bits(text: &str, at: Instant) -> u32 {
+    text.bytes()
+        .chain(at.as_micros().to_be_bytes())
+        .fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
