@@ -10,7 +10,7 @@ use mqtt_proto::{
 };
 
 use crate::connection::{Announced, Connection, Fit, Handled, Phase, Transmit, explains};
-use crate::event::DisconnectCause;
+use crate::event::{DisconnectCause, Disconnected};
 use crate::parts::alias::InboundAliases;
 use crate::parts::requests::Question;
 use crate::{
@@ -269,7 +269,8 @@ impl Client {
     fn handle_connack<'b>(&mut self, now: Instant, connack: ConnAck<'b>) -> Handled<'b> {
         if connack.reason_code.is_failure() {
             let cause = DisconnectCause::Refused(connack.reason_code);
-            return Ok(Some(self.connection.ended(now, cause, connack.properties)));
+            let end = Disconnected { cause, properties: connack.properties, trailing: connack.trailing };
+            return Ok(Some(self.connection.ended(now, end)));
         }
         // v5[MQTT-3.2.2-4]; a client that does not ask for a clean start has said that it can go on with any session.
         if connack.session_present && self.clean_start {

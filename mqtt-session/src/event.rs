@@ -1,5 +1,7 @@
 //! What the machines have to say.
 
+use core::fmt;
+
 use mqtt_proto::{
     Auth, ConnAck, Connect, DecodeError, Opaque, OpaqueConnect, Properties, ReasonCode, SubAck, Subscribe, UnsubAck,
     Unsubscribe,
@@ -67,18 +69,20 @@ pub enum Event<'a> {
 }
 
 /// The end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Disconnected<'a> {
     /// Who ended it, and why.
     pub cause: DisconnectCause,
     /// The properties of the packet that the peer ended it with, if it did: of its DISCONNECT, or of the CONNACK that refuses the connection.
     pub properties: Properties<'a>,
+    /// What stands behind the last field of the CONNACK that refuses the connection, where the [dialect](mqtt_proto::Dialect::connack_trailing) takes it. Else empty.
+    pub trailing: &'a [u8],
 }
 
 impl<'a> Disconnected<'a> {
     pub(crate) const fn new(cause: DisconnectCause) -> Self {
-        Self { cause, properties: Properties::EMPTY }
+        Self { cause, properties: Properties::EMPTY, trailing: &[] }
     }
 
     /// The servers that the peer says should be used instead, for now ([`UseAnotherServer`](ReasonCode::UseAnotherServer)) or from now on
@@ -100,6 +104,18 @@ impl<'a> Disconnected<'a> {
     #[must_use]
     pub fn server_references(&self) -> ServerReferences<'a> {
         ServerReferences::new(self.properties.server_reference().map_or("", |list| list.as_str()))
+    }
+}
+
+/// Not the trailing bytes: there may be secrets among them.
+impl fmt::Debug for Disconnected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut disconnected = f.debug_struct("Disconnected");
+        disconnected.field("cause", &self.cause).field("properties", &self.properties);
+        if !self.trailing.is_empty() {
+            disconnected.field("trailing", &format_args!("({} bytes)", self.trailing.len()));
+        }
+        disconnected.finish()
     }
 }
 

@@ -4,12 +4,14 @@ mod support;
 
 use std::time::Duration;
 
-use mqtt_proto::{Dialect, EncodeError, Leniency, Opaque, PacketType, Protocol, QoS, ReasonCode, Version};
+use mqtt_proto::{
+    Codec, ConnAck, Dialect, EncodeError, Leniency, Opaque, Packet, PacketType, Protocol, QoS, ReasonCode, Version,
+};
 use mqtt_session::{
     Accept, AnswerError, Broker, BrokerOptions, Client, ConnectError, ConnectOptions, DisconnectCause, Event, Instant,
     RequestError, Server, ServerOptions, SessionState, Transmit, Violation,
 };
-use support::talk::{Talk, sent};
+use support::talk::{Talk, encoded, sent};
 use support::{VERSIONS, message};
 
 const NOW: Instant = Instant::ZERO;
@@ -101,6 +103,22 @@ fn a_connect_of_a_product_may_be_refused() {
         let mut talk = asking(version);
         talk.server.refuse(NOW, ReasonCode::NotAuthorized, Default::default()).unwrap();
         assert_eq!(talk.server_speaks().1, ["Refused(NotAuthorized)"]);
+    }
+}
+
+/// What a product says behind a refusal is as good as what it says behind a welcome.
+#[test]
+fn a_refusal_may_have_something_behind_its_last_field() {
+    for version in VERSIONS {
+        let mut talk = asking(version);
+        let mut codec = Codec::server(version);
+        codec.dialect = own();
+        let refusal = ConnAck { trailing: b"try 10.0.0.7", ..ConnAck::new(ReasonCode::ServerUnavailable) };
+        let bytes = encoded(codec, &Packet::ConnAck(refusal));
+        let Some(Event::Disconnected(end)) = talk.client.handle_input(NOW, &mut &bytes[..]) else { panic!() };
+        assert_eq!(end.cause, DisconnectCause::Refused(ReasonCode::ServerUnavailable));
+        assert_eq!(end.trailing, b"try 10.0.0.7");
+        assert!(!format!("{end:?}").contains("10.0.0.7"));
     }
 }
 

@@ -67,7 +67,8 @@ impl Connection {
             }
             Packet::PubComp(ack) => Ok(self.handle_pubcomp(now, ack.packet_id)),
             Packet::Disconnect(packet) => {
-                Ok(Some(self.ended(now, DisconnectCause::Peer(packet.reason_code), packet.properties)))
+                let end = Disconnected::new(DisconnectCause::Peer(packet.reason_code));
+                Ok(Some(self.ended(now, Disconnected { properties: packet.properties, ..end })))
             }
             Packet::Auth(auth) => self.handle_auth(now, auth),
             Packet::Opaque(opaque) => Ok(Some(Event::Opaque(opaque))),
@@ -86,9 +87,9 @@ impl Connection {
     }
 
     /// The peer has ended the connection, and says more about it.
-    pub(crate) fn ended<'b>(&mut self, now: Instant, cause: DisconnectCause, properties: Properties<'b>) -> Event<'b> {
-        self.close(now, cause.may_blame());
-        Event::Disconnected(Disconnected { cause, properties })
+    pub(crate) fn ended<'b>(&mut self, now: Instant, end: Disconnected<'b>) -> Event<'b> {
+        self.close(now, end.cause.may_blame());
+        Event::Disconnected(end)
     }
 
     fn handle_publish<'b>(&mut self, now: Instant, publish: Publish<'b>, bytes: usize) -> Handled<'b> {
