@@ -377,11 +377,12 @@ impl Client {
         subscriptions: &[Subscription<'_>],
         properties: Properties<'_>,
     ) -> Result<RequestId, RequestError> {
-        if let Some(agreed) = self.agreed() {
-            check_offered(agreed, subscriptions, &properties)?;
+        let subscribe = Subscribe { packet_id: PacketId::MIN, properties, subscriptions: subscriptions.into() };
+        if let Some(unavailable) = self.agreed().and_then(|agreed| agreed.unavailable(&subscribe)) {
+            return Err(unavailable.into());
         }
         self.request(Question::Subscribe, subscriptions.len(), |packet_id| {
-            Packet::Subscribe(Subscribe { packet_id, properties, subscriptions: subscriptions.into() })
+            Packet::Subscribe(Subscribe { packet_id, ..subscribe })
         })
     }
 
@@ -592,24 +593,6 @@ const fn is_to_be_terse(packet: &Packet<'_>) -> bool {
 
 fn answered(id: Option<Option<RequestId>>) -> Result<Option<RequestId>, DisconnectCause> {
     id.ok_or(DisconnectCause::Violation(Violation::UnexpectedAnswer))
-}
-
-/// The server has not announced that it would refuse this (5.0 sections 3.2.2.3.11 to 3.2.2.3.13).
-fn check_offered(
-    agreed: &Agreed,
-    subscriptions: &[Subscription<'_>],
-    properties: &Properties<'_>,
-) -> Result<(), RequestError> {
-    let any = |is: fn(TopicFilter<'_>) -> bool| subscriptions.iter().any(|subscription| is(subscription.filter));
-    if !agreed.wildcard_subscription_available && any(|filter| filter.has_wildcard()) {
-        Err(RequestError::WildcardSubscriptionsNotSupported)
-    } else if !agreed.shared_subscription_available && any(|filter| filter.shared().is_some()) {
-        Err(RequestError::SharedSubscriptionsNotSupported)
-    } else if !agreed.subscription_identifier_available && properties.subscription_identifier().is_some() {
-        Err(RequestError::SubscriptionIdentifiersNotSupported)
-    } else {
-        Ok(())
-    }
 }
 
 /// The properties of CONNECT that are options of their own, and the others. Before 5.0 there are none.

@@ -67,6 +67,12 @@ violations! {
     QosTooHigh => QosNotSupported, "v5[MQTT-3.2.2-11]", "qos is above the maximum";
     /// A retained message although we announced that we keep none.
     RetainNotAvailable => RetainNotSupported, "v5[MQTT-3.2.2-14]", "retained messages are not available";
+    /// A subscription with a wildcard although we announced that we take none.
+    WildcardNotAvailable => WildcardSubscriptionsNotSupported, "v5 3.2.2.3.11", "subscriptions with wildcards are not available";
+    /// A subscription with an identifier although we announced that we take none.
+    IdentifierNotAvailable => SubscriptionIdentifiersNotSupported, "v5 3.2.2.3.12", "subscriptions with identifiers are not available";
+    /// A shared subscription although we announced that we take none.
+    SharedNotAvailable => SharedSubscriptionsNotSupported, "v5 3.2.2.3.13", "shared subscriptions are not available";
     /// A SUBACK or UNSUBACK that answers nothing, or with the wrong number of codes.
     UnexpectedAnswer => ProtocolError, "v3[MQTT-3.8.4-5] v5[MQTT-3.8.4-6] v5[MQTT-3.11.3-1]", "answer does not fit a request";
     /// DISCONNECT raises a Session Expiry Interval of 0.
@@ -192,6 +198,34 @@ pub enum RequestError {
     /// It has no correct form in this version.
     #[error("invalid request: {0}")]
     Invalid(#[from] EncodeError),
+}
+
+/// What of a SUBSCRIBE the server has announced not to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unavailable {
+    Wildcard,
+    Identifier,
+    Shared,
+}
+
+impl From<Unavailable> for Violation {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::Wildcard => Self::WildcardNotAvailable,
+            Unavailable::Identifier => Self::IdentifierNotAvailable,
+            Unavailable::Shared => Self::SharedNotAvailable,
+        }
+    }
+}
+
+impl From<Unavailable> for RequestError {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::Wildcard => Self::WildcardSubscriptionsNotSupported,
+            Unavailable::Identifier => Self::SubscriptionIdentifiersNotSupported,
+            Unavailable::Shared => Self::SharedSubscriptionsNotSupported,
+        }
+    }
 }
 
 /// Why a message is not acknowledged. Nothing has been sent.

@@ -6,7 +6,9 @@ use core::fmt;
 use core::time::Duration;
 
 use bytes::Bytes;
-use mqtt_proto::{Dialect, PropertiesBuf, Protocol, QoS, Version};
+use mqtt_proto::{Dialect, PropertiesBuf, Protocol, QoS, Subscribe, Version};
+
+use crate::error::Unavailable;
 
 /// A bound for everything that could grow.
 ///
@@ -291,7 +293,10 @@ impl fmt::Debug for WillOptions {
     }
 }
 
-/// What a server offers. Everything that is announced to a 5.0 client is enforced, too.
+/// What a server offers. Everything that is announced to a 5.0 client is enforced, too: one that asks for more is disconnected, and its packet is not handed out.
+///
+/// Older clients are told nothing. Beyond the highest QoS and retained messages, what they may subscribe to is the host's to judge, which can refuse it
+/// ([`Server::suback`](crate::Server::suback)).
 ///
 /// ```
 /// use mqtt_session::ServerOptions;
@@ -405,5 +410,25 @@ impl Agreed {
             shared_subscription_available: true,
             response_information: None,
         }
+    }
+
+    /// The first thing in a SUBSCRIBE that the server has announced not to take.
+    pub(crate) fn unavailable(&self, subscribe: &Subscribe<'_>) -> Option<Unavailable> {
+        // v5 3.2.2.3.12
+        if !self.subscription_identifier_available && subscribe.properties.subscription_identifier().is_some() {
+            return Some(Unavailable::Identifier);
+        }
+        subscribe.subscriptions.iter().find_map(|subscription| {
+            let filter = subscription.filter;
+            // v5 3.2.2.3.13
+            if !self.shared_subscription_available && filter.shared().is_some() {
+                Some(Unavailable::Shared)
+            // v5 3.2.2.3.11
+            } else if !self.wildcard_subscription_available && filter.has_wildcard() {
+                Some(Unavailable::Wildcard)
+            } else {
+                None
+            }
+        })
     }
 }

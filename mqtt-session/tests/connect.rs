@@ -5,13 +5,14 @@ mod support;
 use std::time::Duration;
 
 use mqtt_proto::{
-    Cause, Codec, Packet, PropertiesBuf, Property, QoS, ReasonCode, Subscription, SubscriptionId, Text, TopicFilter,
-    TransmitBuf, Version,
+    Cause, Codec, Packet, PacketId, PropertiesBuf, Property, QoS, ReasonCode, Subscribe, Subscription, SubscriptionId,
+    Text, TopicFilter, TransmitBuf, Version,
 };
 use mqtt_session::{
-    Client, ConnectError, ConnectOptions, DisconnectCause, Event, Instant, RequestError, Server, ServerOptions,
+    Accept, Client, ConnectError, ConnectOptions, DisconnectCause, Event, Instant, RequestError, Server, ServerOptions,
     Transmit, Violation, WillOptions,
 };
+use support::talk::{Talk, encoded, properties};
 use support::{Pair, Said, VERSIONS};
 
 fn hex(text: &str) -> Vec<u8> {
@@ -107,6 +108,70 @@ fn a_subscription_that_the_server_has_announced_not_to_take_is_not_sent() {
     let mut pair = Pair::with_server(ConnectOptions::new("c"), server_options);
     pair.connect();
     assert_eq!(table.map(|each| subscribe(&mut pair, each)), [Ok(()); 3]);
+}
+
+/// Something that a server offers, or not.
+type Offer = fn(&mut ServerOptions) -> &mut bool;
+
+/// v5\[MQTT-4.13.1-1\] v5\[MQTT-3.8.3-4\]: a client that asks for what it was told is not there.
+#[test]
+fn a_server_keeps_what_it_has_announced_about_subscriptions() {
+    let identifier = properties([Property::SubscriptionIdentifier(SubscriptionId::new(1).unwrap())]);
+    let none = PropertiesBuf::new();
+    let table: [(&str, &PropertiesBuf, Offer, &str); 5] = [
+        ("a/+", &none, |options| &mut options.wildcard_subscription_available, "A2"),
+        ("#", &none, |options| &mut options.wildcard_subscription_available, "A2"),
+        ("$share/g/+/a", &none, |options| &mut options.wildcard_subscription_available, "A2"),
+        ("a", &identifier, |options| &mut options.subscription_identifier_available, "A1"),
+        ("$share/g/a", &none, |options| &mut options.shared_subscription_available, "9E"),
+    ];
+    for (filter, properties, option, code) in table {
+        for version in VERSIONS {
+            if properties.is_empty() || version == Version::V5 {
+                for is_available in [true, false] {
+                    let mut server_options = ServerOptions::default();
+                    server_options.shared_subscription_available = true;
+                    *option(&mut server_options) = is_available;
+                    let mut options = ConnectOptions::new("c");
+                    options.version = version;
+                    let mut talk = Talk::new(options, server_options);
+                    assert_eq!(talk.client_speaks().1, ["connect requested"]);
+                    talk.server.accept(Instant::ZERO, &mut Default::default(), &Accept::new("c")).unwrap();
+                    assert_eq!(talk.server_speaks().0, ["ConnAck 00"]);
+                    let all = ["z", filter]
+                        .map(|filter| Subscription::new(TopicFilter::new(filter).unwrap(), QoS::AtMostOnce));
+                    let subscribe = Subscribe {
+                        packet_id: PacketId::MIN,
+                        properties: properties.as_properties(),
+                        subscriptions: all[..].into(),
+                    };
+                    let said = talk.server_gets(&encoded(Codec::client(version), &Packet::Subscribe(subscribe)));
+                    // An older client was told nothing, and it is the host who says no.
+                    if is_available || version != Version::V5 {
+                        assert_eq!(said, ["subscribe requested"], "{filter}");
+                        assert!(talk.server.is_connected());
+                    } else {
+                        assert!(said.len() == 1 && said[0].starts_with("violation "), "{filter}: {said:?}");
+                        assert_eq!(
+                            talk.server_speaks().0,
+                            [format!("Disconnect {code}").as_str(), "closed"],
+                            "{filter}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+    // A shared subscription without what comes from the client itself is never there.
+    let mut server_options = ServerOptions::default();
+    server_options.shared_subscription_available = true;
+    let mut pair = Pair::with_server(ConnectOptions::new("c"), server_options);
+    pair.connect();
+    pair.to_server = b"\x82\x10\0\x0A\0\0\x0A$share/g/a\x04".into();
+    pair.forget_what_was_said();
+    pair.drive();
+    assert!(matches!(pair.server_said[..], [Said::Disconnected(DisconnectCause::Malformed(_))]));
+    assert_eq!(pair.trace, ["S Disconnect 82"]);
 }
 
 #[test]

@@ -19,19 +19,9 @@ use crate::{AnswerError, Instant, Outgoing, PublishError, Server};
 
 impl Broker {
     pub(super) fn subscribe(&mut self, now: Instant, id: ConnectionId, subscribe: &Subscribe<'_>) {
-        let Some((connection, session)) =
-            self.connections.get(id).and_then(|connection| Some((connection, connection.session?)))
-        else {
+        let Some(session) = self.connections.get(id).and_then(|connection| connection.session) else {
             return;
         };
-        // What a 5.0 client was told that we don't have, it may not ask for: v5[MQTT-4.13.1-1]
-        if connection.server.version().has_properties()
-            && let Some(reason_code) = self.unavailable(subscribe)
-        {
-            let sent = self.send_away(now, id, reason_code);
-            debug_assert!(sent.is_ok(), "it was connected: {sent:?}");
-            return;
-        }
         // One after the other, and one answer: v3[MQTT-3.8.4-4] v5[MQTT-3.8.4-5]
         let identifier = subscribe.properties.subscription_identifier();
         let codes: Vec<_> = subscribe
@@ -66,7 +56,7 @@ impl Broker {
     ) -> ReasonCode {
         let filter = subscription.filter;
         let options = subscription.options;
-        if let Some(reason_code) = self.unavailable_filter(filter) {
+        if let Some(reason_code) = self.unavailable(filter) {
             return reason_code;
         }
         if filter.levels().count() > self.options.topic_levels_max {
@@ -91,16 +81,8 @@ impl Broker {
         ReasonCode::granted(grant.qos)
     }
 
-    /// The first thing in a SUBSCRIBE that we don't offer.
-    fn unavailable(&self, subscribe: &Subscribe<'_>) -> Option<ReasonCode> {
-        let has_identifier = subscribe.properties.subscription_identifier().is_some();
-        if has_identifier && !self.options.server.subscription_identifier_available {
-            return Some(ReasonCode::SubscriptionIdentifiersNotSupported);
-        }
-        subscribe.subscriptions.iter().find_map(|subscription| self.unavailable_filter(subscription.filter))
-    }
-
-    fn unavailable_filter(&self, filter: TopicFilter<'_>) -> Option<ReasonCode> {
+    /// We don't offer this. A 5.0 client knows, and has been sent away by now; others are told for each filter.
+    fn unavailable(&self, filter: TopicFilter<'_>) -> Option<ReasonCode> {
         let server = &self.options.server;
         // Before 5.0 the prefix means nothing, but nobody who writes it wants the topic.
         if filter.as_bytes().starts_with(b"$share/") && !server.shared_subscription_available {

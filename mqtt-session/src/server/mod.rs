@@ -156,7 +156,10 @@ impl Server {
         }
         match packet {
             // The host answers, and grants what there is: v3[MQTT-3.8.4-1] v5[MQTT-3.8.4-1] v5[MQTT-3.2.2-10]
-            Packet::Subscribe(subscribe) => Ok(Some(Event::SubscribeRequested(subscribe))),
+            Packet::Subscribe(subscribe) => match self.connection.link.agreed.unavailable(&subscribe) {
+                None => Ok(Some(Event::SubscribeRequested(subscribe))),
+                Some(unavailable) => Err(DisconnectCause::Violation(unavailable.into())),
+            },
             // What has begun goes on: v3[MQTT-3.10.4-3] v3[MQTT-3.10.4-4] v5[MQTT-3.10.4-3] v5[MQTT-3.10.4-4]
             Packet::Unsubscribe(unsubscribe) => Ok(Some(Event::UnsubscribeRequested(unsubscribe))),
             Packet::PingReq => {
