@@ -116,10 +116,9 @@ impl<N: Connector, C: Clock> Driver<N, C> {
         let ending = poll_fn(|cx| line.poll(cx, &self.shared, &self.clock, timer, deadline)).await;
         match ending {
             Ending::Farewell => {
-                // Time for the last bytes, and for the peer's answer to them: a machine that closes has no other deadline.
-                let deadline = self.shared.with(|state| state.machine.poll_timeout());
-                let deadline = deadline.unwrap_or_else(|| self.clock.now());
                 self.closed(None);
+                // For the last bytes, which have been taken from the machine, and for the peer's answer to them.
+                let deadline = self.clock.now() + self.options.connect.limits.close_timeout;
                 let timer = &mut self.timer;
                 poll_fn(|cx| line.poll_farewell(cx, timer, deadline)).await;
             }

@@ -61,10 +61,10 @@ impl MiniBroker {
             }
             self.peers[index].held = input.to_vec();
             let Peer { server, out, .. } = &mut self.peers[index];
-            if !server.is_connected() && server.poll_timeout().is_some_and(|deadline| deadline <= now) {
-                out.clear(); // What is left of a connection that is over has had its time.
-            }
             server.handle_timeout(now);
+            if server.is_overdue() {
+                out.clear(); // What is left of the connection has had its time.
+            }
             while self.peers[index].server.poll_event().is_some() {} // Deliveries, which nobody here waits for.
         }
         for index in (0..self.peers.len()).rev() {

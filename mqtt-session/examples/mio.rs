@@ -88,11 +88,11 @@ impl Member {
             self.handle(now, &event, ring)?;
         }
         self.held = input.to_vec();
-        if !self.client.is_connected() && self.client.poll_timeout().is_some_and(|deadline| deadline <= now) {
-            // What is left of a connection that is over has had its time.
+        self.client.handle_timeout(now);
+        if self.client.is_overdue() {
+            // What is left of the connection has had its time.
             self.out.clear();
         }
-        self.client.handle_timeout(now);
         if is_gone {
             self.client.handle_closed(now);
             self.is_over = true;

@@ -351,6 +351,13 @@ impl Client {
         self.connection.poll_timeout()
     }
 
+    /// The connection is over, and what was left to be sent has had its time ([`Limits::close_timeout`](crate::Limits::close_timeout)): close the transport, whatever is unwritten. It begins with a
+    /// [`handle_timeout`](Self::handle_timeout), for which [`poll_timeout`](Self::poll_timeout) asks, and ends with [`handle_closed`](Self::handle_closed).
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        self.connection.is_overdue()
+    }
+
     /// Input would be handled now. If not, the peer does not read what we owe it; write first.
     #[must_use]
     pub fn wants_input(&self) -> bool {

@@ -138,7 +138,7 @@
 //! # Connections end, sessions stay
 //!
 //! What is left to be sent then, the DISCONNECT for one, has [`Limits::close_timeout`] to go out; the rest is dropped, and `poll_transmit` says `Close`. Bytes that it has handed out are the host's. A host
-//! whose write is blocked goes on with the clock; when `poll_timeout` passes after [`Event::Disconnected`], it closes the transport without writing them.
+//! whose write is blocked goes on with the clock, and closes the transport without writing them when the connection is overdue ([`Client::is_overdue`], [`Server::is_overdue`]).
 //!
 //! After `Transmit::Close`, or when the transport is gone, say `handle_closed`; then [`Client::connect`] may be called for the next transport. With `clean_start` off and a
 //! `session_expiry_interval`, both ends go on where they were. Otherwise the session ends with the connection; then, or if the server has forgotten ([`Agreed::session_present`] tells), what waits still goes out, at QoS 1 also what was

@@ -40,10 +40,11 @@ pub enum Transmit {
     Idle,
     /// Bytes have been appended. Write them before asking again.
     ///
-    /// They are the host's now, also when the transport takes no more. Go on with the clock while it does not: a silent peer is found out by that. From
-    /// [`Event::Disconnected`] on, `poll_timeout` says how long to wait for the transport ([`Limits::close_timeout`]); then close it, whatever is unwritten.
+    /// They are the host's now, also when the transport takes no more. Go on with the clock while it does not: a silent peer is found out by that, and when the connection
+    /// [is overdue](crate::Client::is_overdue), close the transport, whatever is unwritten.
     Ready,
-    /// Nothing more will be sent: write what is left, then close the transport. If `poll_timeout` passes before that is written, close it all the same.
+    /// Nothing more will be sent: write what is left, then close the transport. If the transport does not take it, it need not be waited for when
+    /// [`is_overdue`](crate::Client::is_overdue) says so.
     Close,
 }
 

@@ -2,7 +2,7 @@
 
 use mqtt_proto::{PacketId, ReasonCode};
 
-use super::{Connection, Phase};
+use super::Connection;
 use crate::parts::outbound::Stage;
 use crate::saved::SessionOp;
 use crate::{Event, Instant, Outcome, PublishId};
@@ -91,11 +91,6 @@ impl Connection {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let link = self.link_timeout();
-        // Whoever closes waits for nothing else, so that a host which can't write knows what has passed.
-        if self.link.phase == Phase::Closing && link.is_some() {
-            return link;
-        }
-        link.into_iter().chain(self.session.poll_timeout()).min()
+        self.link_timeout().into_iter().chain(self.session.poll_timeout()).min()
     }
 }

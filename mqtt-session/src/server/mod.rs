@@ -212,8 +212,10 @@ impl Server {
         self.connection.poll_transmit(now, out)
     }
 
-    /// The connection is over, and what was left to be sent has had its time.
-    pub(crate) fn is_overdue(&self) -> bool {
+    /// The connection is over, and what was left to be sent has had its time ([`Limits::close_timeout`](crate::Limits::close_timeout)): close the transport, whatever is unwritten. It begins with a
+    /// [`handle_timeout`](Self::handle_timeout), for which [`poll_timeout`](Self::poll_timeout) asks, and ends with [`handle_closed`](Self::handle_closed).
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
         self.connection.is_overdue()
     }
 
