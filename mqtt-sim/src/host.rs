@@ -276,11 +276,10 @@ impl Host {
             }
         };
         self.client = Client::with_session(self.client.options().clone(), session);
-        cx.checks.crashed(self.index);
+        cx.checks.crashed(self.index, self.link);
         if let Some(link) = self.link.take() {
             let how = if cx.random.percent(50) { Farewell::Reset } else { Farewell::Silence };
             cx.wire.close(&mut cx.clock, link, End::Client, how);
-            cx.checks.closed(link, End::Client);
         }
         self.app.on_crash();
         self.connects_at = now + time;

@@ -246,7 +246,10 @@ impl Checks {
     }
 
     /// A client's process has died: nobody waits for its answers any more.
-    pub(crate) fn crashed(&mut self, client: usize) {
+    pub(crate) fn crashed(&mut self, client: usize, link: Option<LinkId>) {
+        if let Some(link) = link {
+            self.packets.crashed(link);
+        }
         self.settlements.crashed(client);
         self.deliveries.disconnected(client);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use mqtt_proto::{Codec, Packet, PacketType, Publish, QoS, ReasonCode, SubAck, TopicAlias, UnsubAck, Version};
+use mqtt_proto::{Codec, Connect, Packet, PacketType, Publish, QoS, ReasonCode, SubAck, TopicAlias, UnsubAck, Version};
 use mqtt_session::DisconnectCause;
 
 use super::{Check, Finding};
@@ -38,6 +38,8 @@ struct Tap {
     has_begun: bool,
     asks_clean: bool,
     expiry_interval: u32,
+    /// At a client: it has been told that its session ends with this connection.
+    is_brief: bool,
     has_said_goodbye: bool,
     is_resumed: bool,
     peer_receive_maximum: u16,
@@ -94,7 +96,18 @@ impl Observer {
     }
 
     pub(super) fn closed(&mut self, link: LinkId, end: End) {
-        self.taps.remove(&(link, end));
+        let Some(tap) = self.taps.remove(&(link, end)) else { return };
+        // A client knows that its session is over. A server's has been seen to be when it answers the next CONNECT.
+        let session = tap.session(end, &mut self.sessions);
+        if tap.is_brief && session.link == Some(link) {
+            session.received.clear();
+            session.flights.clear();
+        }
+    }
+
+    /// A client's process has died, and what it finds when it starts again is what it had.
+    pub(super) fn crashed(&mut self, link: LinkId) {
+        self.taps.remove(&(link, End::Client));
     }
 
     /// A client has given up a message in flight.
@@ -166,6 +179,7 @@ impl Tap {
             has_begun: false,
             asks_clean: false,
             expiry_interval: 0,
+            is_brief: false,
             has_said_goodbye: false,
             is_resumed: false,
             peer_receive_maximum: u16::MAX,
@@ -223,8 +237,7 @@ impl Tap {
                 let properties = &connect.properties;
                 self.peer_topic_alias_maximum = properties.topic_alias_maximum().unwrap_or(0);
                 self.asks_clean = connect.clean_start;
-                let unsaid = if self.version.has_session_expiry() || connect.clean_start { 0 } else { u32::MAX };
-                self.expiry_interval = properties.session_expiry_interval().unwrap_or(unsaid);
+                self.expiry_interval = asked_expiry(self.version, connect);
                 self.peer_receive_maximum = properties.receive_maximum().map_or(u16::MAX, |maximum| maximum.get());
                 self.peer_packet_bytes_max = properties.maximum_packet_size().map_or(u32::MAX, |maximum| maximum.get());
             }
@@ -236,6 +249,7 @@ impl Tap {
                 self.peer_maximum_qos = properties.maximum_qos().unwrap_or(QoS::ExactlyOnce);
                 self.peer_takes_less =
                     self.peer_maximum_qos < QoS::ExactlyOnce || properties.maximum_packet_size().is_some();
+                self.is_brief = properties.session_expiry_interval().unwrap_or(self.expiry_interval) == 0;
                 self.begin(connack.session_present, end, sessions);
             }
             Packet::Publish(publish) => match (publish.delivery.qos(), publish.delivery.packet_id()) {
@@ -322,6 +336,7 @@ impl Tap {
         match packet {
             Packet::Connect(connect) => {
                 self.client_id = Some(connect.client_id.as_str().into());
+                self.expiry_interval = asked_expiry(self.version, connect);
                 marks.hit(if self.version == Version::V5 { Mark::Version5 } else { Mark::Version311 });
                 Ok(())
             }
@@ -516,6 +531,12 @@ fn sequence(what: impl Into<String>) -> Finding {
 }
 
 /// An acknowledgement comes in the order of what it acknowledges.
+/// Seconds that a client asks its session to outlive the connection.
+fn asked_expiry(version: Version, connect: &Connect<'_>) -> u32 {
+    let unsaid = if version.has_session_expiry() || connect.clean_start { 0 } else { u32::MAX };
+    connect.properties.session_expiry_interval().unwrap_or(unsaid)
+}
+
 fn in_turn(due: &mut VecDeque<u16>, id: u16) -> Finding {
     match due.iter().position(|&due| due == id) {
         Some(0) => {
