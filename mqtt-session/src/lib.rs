@@ -222,8 +222,9 @@ mod server;
 mod time;
 
 pub use broker::{
-    Broker, BrokerCounts, BrokerEvent, BrokerOptions, ConnectionId, Matches, OpenError, RetainedFull, RetainedMatches,
-    RetainedStore, SubscriptionTree, TreeFull,
+    Access, AccessRules, Action, AskId, Broker, BrokerCounts, BrokerEvent, BrokerOptions, ConnectionId, Credentials,
+    Matches, NotAsked, OpenError, Policy, Principal, Question, RetainedFull, RetainedMatches, RetainedStore, RuleError,
+    SubscriptionTree, TreeFull, Verdict,
 };
 pub use client::Client;
 pub use connection::Transmit;

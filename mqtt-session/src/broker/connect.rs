@@ -7,8 +7,10 @@ use core::time::Duration;
 
 use mqtt_proto::{Connect, Properties, ReasonCode};
 
+use super::ask::{Newcomer, Task};
 use super::connections::ConnectionId;
 use super::deadlines::Owner;
+use super::policy::{Credentials, Principal};
 use super::registry::SessionId;
 use super::wills::{DelayedWill, StoredWill};
 use super::{Broker, BrokerEvent, BrokerOptions};
@@ -18,15 +20,38 @@ use crate::{Accept, AnswerError, DisconnectCause, Instant, RequestError, Server}
 type DueWill = (SessionId, StoredWill);
 
 impl Broker {
-    /// A client asks for a connection. Whoever is refused changes nothing.
+    /// A client asks for a connection.
     pub(super) fn connect(&mut self, now: Instant, id: ConnectionId, connect: &Connect<'_>) {
-        let admitted = self.admit(connect).and_then(|()| {
-            let client_id =
-                if connect.client_id.is_empty() { self.invent_client_id() } else { connect.client_id.as_str().into() };
+        let client_id = connect.client_id;
+        if connect.properties.authentication_method().is_some() {
+            // None is known: v5[MQTT-4.12.0-1]
+            return self.refuse(now, id, ReasonCode::BadAuthenticationMethod);
+        }
+        if client_id.len() > self.options.client_id_bytes_max {
+            // v3[MQTT-3.1.3-9]
+            return self.refuse(now, id, ReasonCode::ClientIdentifierNotValid);
+        }
+        // Before anybody is asked about it.
+        if let Err(reason_code) = self.check_room(client_id.as_str()) {
+            return self.refuse(now, id, reason_code);
+        }
+        let client_id = if client_id.is_empty() { self.invent_client_id() } else { client_id.as_str().into() };
+        let user_name = connect.user_name.map(|name| name.as_str().into());
+        let principal = Arc::new(Principal { client_id, user_name });
+        let will = connect.will.as_ref().map(|will| StoredWill::new(will, Arc::clone(&principal)));
+        let newcomer = Newcomer { principal, clean_start: connect.clean_start, will };
+        let credentials = Credentials { password: connect.password, properties: connect.properties };
+        self.consider(now, id, Task::Connect(newcomer, credentials));
+    }
+
+    /// One who may come in. Whoever is refused changes nothing: v5\[MQTT-3.1.4-2\].
+    pub(super) fn welcome(&mut self, now: Instant, id: ConnectionId, newcomer: Newcomer) {
+        let client_id = Arc::clone(&newcomer.principal.client_id);
+        let admitted = self.check_room(&client_id).and_then(|()| {
             self.check_welcome(id, &client_id)?;
             self.catch_up(now, &client_id);
             self.take_over(now, &client_id);
-            self.attach(now, id, connect, &client_id)
+            self.attach(now, id, newcomer)
         });
         if let Err(reason_code) = admitted {
             self.refuse(now, id, reason_code);
@@ -36,22 +61,19 @@ impl Broker {
     pub(super) fn refuse(&mut self, now: Instant, id: ConnectionId, reason_code: ReasonCode) {
         if let Some(connection) = self.connections.get_mut(id) {
             let refused = connection.server.refuse(now, reason_code, Properties::EMPTY);
-            debug_assert!(refused.is_ok(), "it asked: {refused:?}");
+            if matches!(refused, Err(AnswerError::Invalid(_))) {
+                // The policy gave a reason that is none for this.
+                let refused = connection.server.refuse(now, ReasonCode::NotAuthorized, Properties::EMPTY);
+                debug_assert!(refused.is_ok(), "it asked: {refused:?}");
+            }
         }
     }
 
-    /// May this client connect? v5\[MQTT-3.1.4-2\]
-    fn admit(&self, connect: &Connect<'_>) -> Result<(), ReasonCode> {
-        let client_id = connect.client_id;
+    /// Is there room for this client?
+    fn check_room(&self, client_id: &str) -> Result<(), ReasonCode> {
         if self.is_shutting_down {
             Err(ReasonCode::ServerUnavailable)
-        } else if connect.properties.authentication_method().is_some() {
-            // None is known: v5[MQTT-4.12.0-1]
-            Err(ReasonCode::BadAuthenticationMethod)
-        } else if client_id.len() > self.options.client_id_bytes_max {
-            // v3[MQTT-3.1.3-9]
-            Err(ReasonCode::ClientIdentifierNotValid)
-        } else if self.registry.len() >= self.options.sessions_max && self.registry.find(client_id.as_str()).is_none() {
+        } else if self.registry.len() >= self.options.sessions_max && self.registry.find(client_id).is_none() {
             Err(ReasonCode::QuotaExceeded)
         } else {
             Ok(())
@@ -103,26 +125,24 @@ impl Broker {
     }
 
     /// Gives a connection its session, old or new, and accepts it.
-    fn attach(
-        &mut self,
-        now: Instant,
-        id: ConnectionId,
-        connect: &Connect<'_>,
-        client_id: &Arc<str>,
-    ) -> Result<(), ReasonCode> {
-        let mut old = self.registry.find(client_id);
+    fn attach(&mut self, now: Instant, id: ConnectionId, newcomer: Newcomer) -> Result<(), ReasonCode> {
+        let Newcomer { principal, clean_start, will } = newcomer;
+        let mut old = self.registry.find(&principal.client_id);
         // v3[MQTT-3.1.2-6] v5[MQTT-3.1.2-4]
-        if connect.clean_start
-            && let Some(session) = old.take()
-        {
+        if clean_start && let Some(session) = old.take() {
             self.end_session(now, session);
         }
         // v3[MQTT-3.1.2-4] v5[MQTT-3.1.2-5] v5[MQTT-3.1.2-6]
-        let session = old.or_else(|| self.registry.insert(Arc::clone(client_id))).ok_or(ReasonCode::QuotaExceeded)?;
+        let session = old.or_else(|| self.registry.insert(&principal, self.epoch)).ok_or(ReasonCode::QuotaExceeded)?;
+        // What waits for it goes out when it is accepted.
+        self.introduce(now, session, &principal);
         let (Some(connection), Some(found)) = (self.connections.get_mut(id), self.registry.get_mut(session)) else {
             return Err(ReasonCode::UnspecifiedError);
         };
-        let accept = Accept { session_present: old.is_some(), ..welcome(&connection.server, &self.options, client_id) };
+        let accept = Accept {
+            session_present: old.is_some(),
+            ..welcome(&connection.server, &self.options, &principal.client_id)
+        };
         let accepted = connection.server.accept(now, &mut found.state, &accept);
         if accepted.is_err() {
             debug_assert!(false, "it asked: {accepted:?}");
@@ -132,7 +152,7 @@ impl Broker {
             return Err(ReasonCode::UnspecifiedError);
         }
         connection.session = Some(session);
-        connection.will = connect.will.as_ref().map(StoredWill::new);
+        connection.will = will.map(|will| will.allowed_in(self.epoch));
         found.connection = Some(id);
         found.expires = None;
         // Come back in time: v5[MQTT-3.1.3-9]
@@ -141,7 +161,7 @@ impl Broker {
         let version = connection.server.version();
         self.push_event(BrokerEvent::Connected {
             connection: id,
-            client_id: Arc::clone(client_id),
+            client_id: Arc::clone(&principal.client_id),
             version,
             session_present: old.is_some(),
         });
@@ -158,6 +178,7 @@ impl Broker {
     /// Takes the session from a connection. Returns its will, if that is to be published at once.
     fn detach(&mut self, now: Instant, id: ConnectionId, cause: DisconnectCause) -> Option<DueWill> {
         let connection = self.connections.get_mut(id)?;
+        connection.parked = None;
         let session = connection.session.take()?;
         let state = connection.server.take_session();
         let asked = connection.server.session_expiry_interval();
@@ -166,7 +187,7 @@ impl Broker {
         let found = self.registry.get_mut(session)?;
         found.connection = None;
         found.state = state;
-        let client_id = Arc::clone(&found.client_id);
+        let client_id = Arc::clone(&found.principal.client_id);
         found.expires = match asked.min(self.options.session_expiry_max) {
             u32::MAX => None,
             seconds => Some(now + Duration::from_secs(seconds.into())),
@@ -223,7 +244,11 @@ impl Broker {
     }
 
     fn publish_will(&mut self, now: Instant, (session, will): DueWill) {
-        self.route_from_client(now, &will.message(), Some(session));
+        if self.may_publish(&will) {
+            self.route_from_client(now, &will.message(), Some(session));
+        } else {
+            self.publishes_refused = self.publishes_refused.saturating_add(1);
+        }
     }
 
     /// Ends a client's connection, with DISCONNECT where its version has that.

@@ -1,7 +1,10 @@
 //! The connections, and which of them have something to send.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
+use super::ask::Parked;
 use super::registry::SessionId;
 use super::slab::{Key, Slab};
 use super::wills::StoredWill;
@@ -18,6 +21,8 @@ pub(super) struct Connection {
     /// Whose it is, while it is connected in MQTT's sense.
     pub(super) session: Option<SessionId>,
     pub(super) will: Option<StoredWill>,
+    /// It rests until the policy has spoken.
+    pub(super) parked: Option<Box<Parked>>,
     pub(super) armed: Option<Instant>,
     /// When to go on looking for its retained messages.
     pub(super) retained_from: Option<Instant>,
@@ -59,6 +64,7 @@ impl Connections {
                 server,
                 session: None,
                 will: None,
+                parked: None,
                 armed: None,
                 retained_from: None,
                 output: Output::Idle,
@@ -90,6 +96,12 @@ impl Connections {
             connection.output = Output::Listed;
             self.ready.push_back(id);
         }
+    }
+
+    /// There may be output on any of them.
+    pub(super) fn mark_all(&mut self) {
+        let all: Vec<_> = self.ids().collect();
+        all.into_iter().for_each(|id| self.mark(id));
     }
 
     /// The next that may have output.

@@ -1,13 +1,17 @@
 //! A broker: many connections, and what they share.
 
+mod acl;
+mod ask;
 mod connect;
 mod connections;
 mod deadlines;
 mod due;
 mod hash;
 mod options;
+mod policy;
 mod registry;
 mod retained;
+mod rights;
 mod route;
 mod slab;
 mod subscribe;
@@ -15,19 +19,24 @@ mod tree;
 mod wills;
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use mqtt_proto::{ReasonCode, TransmitBuf};
 
 use crate::{Acknowledge, DisconnectCause, Event, Instant, Message, RequestError, Server, Transmit};
+use ask::Task;
 use connections::Connections;
 use deadlines::{Deadlines, Owner};
 use hash::Secret;
 use registry::{Hit, Registry};
 use route::is_dropped;
 
+pub use acl::{Access, AccessRules, RuleError};
+pub use ask::{AskId, NotAsked, Question};
 pub use connections::ConnectionId;
 pub use options::{BrokerCounts, BrokerEvent, BrokerOptions, OpenError};
+pub use policy::{Action, Credentials, Policy, Principal, Verdict};
 pub use retained::{RetainedFull, RetainedMatches, RetainedStore};
 pub use tree::{Matches, SubscriptionTree, TreeFull};
 
@@ -99,6 +108,12 @@ pub struct Broker {
     secret: Secret,
     clients_named: u64,
     is_shutting_down: bool,
+    policy: Option<Arc<dyn Policy>>,
+    /// Counts the changes of the policy.
+    epoch: u32,
+    /// Questions that have been asked.
+    questions: u64,
+    publishes_refused: u64,
     deliveries_dropped: u64,
     retained_dropped: u64,
     events_dropped: u64,
@@ -125,6 +140,10 @@ impl Broker {
             secret: Secret::new(seed),
             clients_named: 0,
             is_shutting_down: false,
+            policy: None,
+            epoch: 0,
+            questions: 0,
+            publishes_refused: 0,
             deliveries_dropped: 0,
             retained_dropped: 0,
             events_dropped: 0,
@@ -156,7 +175,9 @@ impl Broker {
     /// A transport has been read. Takes every complete packet that may be taken now from the front of `input`; the rest is to be offered again, with what
     /// comes behind it. [`wants_input`](Self::wants_input) tells whether that may be now.
     pub fn handle_input(&mut self, now: Instant, id: ConnectionId, input: &mut &[u8]) {
+        self.check_stay(now, id);
         while let Some(connection) = self.connections.get_mut(id)
+            && connection.parked.is_none()
             && let Some(event) = connection.server.handle_input(now, input)
         {
             self.handle_event(now, id, event);
@@ -168,7 +189,9 @@ impl Broker {
     /// Input of this connection would be handled now. False while the client does not read what we answer, or if there is no such connection.
     #[must_use]
     pub fn wants_input(&self, id: ConnectionId) -> bool {
-        self.connections.get(id).is_some_and(|connection| connection.server.wants_input())
+        self.connections
+            .get(id)
+            .is_some_and(|connection| connection.parked.is_none() && connection.server.wants_input())
     }
 
     /// A transport is gone, or has been closed as [`Transmit::Close`] asked. Its name is free.
@@ -190,17 +213,30 @@ impl Broker {
                 Owner::Connection(id) => {
                     if let Some(connection) = self.connections.get_mut(id) {
                         connection.armed = None;
-                        connection.server.handle_timeout(now);
-                        if connection.server.is_overdue() {
-                            self.connections.unblock(id);
-                        }
-                        self.connections.mark(id);
-                        self.settle(now, id);
+                        self.handle_connection_timeout(now, id);
                     }
                 }
                 Owner::Session(id) => self.handle_session_timeout(now, id),
             }
         }
+    }
+
+    fn handle_connection_timeout(&mut self, now: Instant, id: ConnectionId) {
+        self.check_stay(now, id);
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        if let Some(parked) = connection.parked.take_if(|parked| parked.deadline <= now) {
+            return self.go_on(now, id, *parked, Verdict::DENY);
+        }
+        if connection.parked.is_none() {
+            connection.server.handle_timeout(now);
+            if connection.server.is_overdue() {
+                self.connections.unblock(id);
+            }
+        }
+        self.connections.mark(id);
+        self.settle(now, id);
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
@@ -225,6 +261,7 @@ impl Broker {
     /// all that it had has been handed out or had its time. Connections take turns.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut TransmitBuf) -> Option<(ConnectionId, Transmit)> {
         while let Some(id) = self.connections.next_ready() {
+            self.check_stay(now, id);
             let Some(connection) = self.connections.get_mut(id) else {
                 continue;
             };
@@ -249,8 +286,12 @@ impl Broker {
         self.events.pop_front()
     }
 
+    fn has_room_for_events(&self) -> bool {
+        self.events.len() < self.options.events_max
+    }
+
     fn push_event(&mut self, event: BrokerEvent) {
-        if self.events.len() < self.options.events_max {
+        if self.has_room_for_events() {
             self.events.push_back(event);
         } else {
             self.events_dropped = self.events_dropped.saturating_add(1);
@@ -263,7 +304,7 @@ impl Broker {
             // Only its maker can read it.
             Event::OpaqueConnectRequested(_) => self.refuse(now, id, ReasonCode::NotAuthorized),
             Event::Received(message) => self.receive(now, id, &message),
-            Event::SubscribeRequested(subscribe) => self.subscribe(now, id, &subscribe),
+            Event::SubscribeRequested(subscribe) => self.consider(now, id, Task::Subscribe(subscribe)),
             Event::UnsubscribeRequested(unsubscribe) => self.unsubscribe(now, id, &unsubscribe),
             Event::Disconnected(disconnected) => self.end(now, id, disconnected.cause),
             Event::Published { .. } => self.count_dropped(is_dropped(&event).into()),
@@ -291,7 +332,12 @@ impl Broker {
     /// Sees to it that the connection is asked when something is due on it.
     fn arm(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id) {
-            let due = connection.server.poll_timeout().into_iter().chain(connection.retained_from).min();
+            let due = match &connection.parked {
+                // Its own deadlines rest, too.
+                Some(parked) => Some(parked.deadline),
+                None => connection.server.poll_timeout(),
+            };
+            let due = due.into_iter().chain(connection.retained_from).min();
             let owner = Owner::Connection(id);
             self.deadlines.arm(owner, &mut connection.armed, due);
         }
@@ -336,6 +382,7 @@ impl Broker {
             retained_messages: self.retained.len(),
             retained_bytes: self.retained.bytes(),
             deliveries_dropped: self.deliveries_dropped,
+            publishes_refused: self.publishes_refused,
             retained_dropped: self.retained_dropped,
             events_dropped: self.events_dropped,
         }

@@ -1,9 +1,11 @@
 //! What the host of a broker decides beforehand, and what it is told.
 
 use alloc::sync::Arc;
+use core::time::Duration;
 
 use mqtt_proto::Version;
 
+use super::ask::{AskId, Question};
 use super::connections::ConnectionId;
 use crate::{DisconnectCause, ServerOptions};
 
@@ -37,6 +39,8 @@ pub struct BrokerOptions {
     pub client_id_bytes_max: usize,
     /// Seconds that a session may outlive its connection, `u32::MAX` for ever; also for clients before 5.0, which can't say. Default: for ever.
     pub session_expiry_max: u32,
+    /// How long a question to the policy ([`Verdict::Ask`](crate::Verdict::Ask)) may stay unanswered; then it is refused. Default: 10 seconds.
+    pub answer_timeout: Duration,
     /// Events that wait for the host; later ones are dropped and counted. Default: 10,000.
     pub events_max: usize,
 }
@@ -53,6 +57,7 @@ impl Default for BrokerOptions {
             topic_levels_max: 128,
             client_id_bytes_max: 1_024,
             session_expiry_max: u32::MAX,
+            answer_timeout: Duration::from_secs(10),
             events_max: 10_000,
         }
     }
@@ -97,6 +102,13 @@ pub enum BrokerEvent {
         /// Why.
         cause: DisconnectCause,
     },
+    /// The [policy](crate::Policy) could not answer a question at once, and its connection rests until the host says what it has found out.
+    Asked {
+        /// What to [answer](crate::Broker::answer) with.
+        ask: AskId,
+        /// Who wants to do what.
+        question: Question,
+    },
 }
 
 /// How much there is of everything, at one moment.
@@ -116,6 +128,8 @@ pub struct BrokerCounts {
     /// Messages that a receiver did not get: its queue was full, it takes no packets of that size, they expired, or connection after connection ended on them. Each receiver
     /// counts.
     pub deliveries_dropped: u64,
+    /// Messages and wills that their clients were not allowed to publish.
+    pub publishes_refused: u64,
     /// Retained messages that were not kept, because the store was full.
     pub retained_dropped: u64,
     /// Events that the host did not fetch in time.

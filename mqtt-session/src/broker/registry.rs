@@ -8,6 +8,7 @@ use mqtt_proto::{QoS, ReasonCode, SubscriptionId, SubscriptionOptions, TopicFilt
 
 use super::connections::ConnectionId;
 use super::due::RetainedDue;
+use super::policy::Principal;
 use super::slab::{Key, Slab};
 use super::tree::SubscriptionTree;
 use super::wills::DelayedWill;
@@ -20,7 +21,11 @@ pub(super) struct SessionId(Key);
 /// What a client identifier stands for (section 4.1).
 #[derive(Clone, Debug)]
 pub(super) struct Session {
-    pub(super) client_id: Arc<str>,
+    pub(super) principal: Arc<Principal>,
+    /// As of when its subscriptions are known to be allowed.
+    pub(super) epoch: u32,
+    /// With a connection: it may stay.
+    pub(super) may_stay: bool,
     /// The connection that has it.
     pub(super) connection: Option<ConnectionId>,
     /// Without a connection: what the last one left. With one, it is there.
@@ -34,9 +39,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn new(client_id: Arc<str>) -> Self {
+    fn new(principal: Arc<Principal>, epoch: u32) -> Self {
         Self {
-            client_id,
+            principal,
+            epoch,
+            may_stay: true,
             connection: None,
             state: SessionState::default(),
             expires: None,
@@ -61,6 +68,8 @@ pub(super) struct Grant {
     pub(super) no_local: bool,
     pub(super) retain_as_published: bool,
     pub(super) id: Option<SubscriptionId>,
+    /// The policy has nothing against it.
+    pub(super) is_allowed: bool,
 }
 
 impl Grant {
@@ -71,6 +80,7 @@ impl Grant {
             no_local: options.no_local,
             retain_as_published: options.retain_as_published,
             id,
+            is_allowed: true,
         }
     }
 }
@@ -131,9 +141,9 @@ impl Registry {
     }
 
     /// A new session, for a client that has none.
-    pub(super) fn insert(&mut self, client_id: Arc<str>) -> Option<SessionId> {
-        let id = SessionId(self.sessions.insert(Session::new(Arc::clone(&client_id)))?);
-        let before = self.by_client_id.insert(client_id, id);
+    pub(super) fn insert(&mut self, principal: &Arc<Principal>, epoch: u32) -> Option<SessionId> {
+        let id = SessionId(self.sessions.insert(Session::new(Arc::clone(principal), epoch))?);
+        let before = self.by_client_id.insert(Arc::clone(&principal.client_id), id);
         debug_assert!(before.is_none(), "one session per client identifier");
         Some(id)
     }
@@ -141,7 +151,7 @@ impl Registry {
     /// Ends a session with all that belongs to it.
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Session> {
         let session = self.sessions.remove(id.0)?;
-        self.by_client_id.remove(&session.client_id);
+        self.by_client_id.remove(&session.principal.client_id);
         for filter in &session.filters {
             self.revoke(id, filter.as_filter());
         }
@@ -203,6 +213,25 @@ impl Registry {
         self.tree.get(filter)?.grants.get(&id).copied()
     }
 
+    /// Asks again which subscriptions of a session are allowed. Returns those that are, unless all are.
+    pub(super) fn judge(
+        &mut self,
+        id: SessionId,
+        is_allowed: impl Fn(TopicFilter<'_>, QoS) -> bool,
+    ) -> Option<Vec<TopicFilterBuf>> {
+        let session = self.sessions.get(id.0)?;
+        let mut allowed = Vec::new();
+        for filter in &session.filters {
+            let subscribers = self.tree.get_mut(filter.as_filter());
+            let Some(grant) = subscribers.and_then(|subscribers| subscribers.grants.get_mut(&id)) else { continue };
+            grant.is_allowed = is_allowed(filter.as_filter(), grant.qos);
+            if grant.is_allowed {
+                allowed.push(filter.clone());
+            }
+        }
+        (allowed.len() < session.filters.len()).then_some(allowed)
+    }
+
     /// The subscriptions that a message of `publisher` under `topic` is for; those of one session stand together.
     pub(super) fn matches(&self, topic: TopicName<'_>, publisher: Option<SessionId>, hits: &mut Vec<Hit>) {
         hits.clear();
@@ -231,6 +260,10 @@ mod tests {
         TopicFilter::new(text).unwrap()
     }
 
+    fn somebody(name: &str) -> Arc<Principal> {
+        Arc::new(Principal::new(name, None))
+    }
+
     fn grant() -> Grant {
         Grant::new(SubscriptionOptions::default(), QoS::ExactlyOnce, None)
     }
@@ -244,8 +277,8 @@ mod tests {
     #[test]
     fn a_session_takes_its_subscriptions_with_it() {
         let mut registry = Registry::new(10);
-        let first = registry.insert("first".into()).unwrap();
-        let second = registry.insert("second".into()).unwrap();
+        let first = registry.insert(&somebody("first"), 0).unwrap();
+        let second = registry.insert(&somebody("second"), 0).unwrap();
         for text in ["a/b", "a/+", "#"] {
             assert_eq!(registry.subscribe(first, filter(text), grant()), Ok(true));
         }
@@ -262,7 +295,7 @@ mod tests {
     #[test]
     fn subscriptions_per_session_are_bounded() {
         let mut registry = Registry::new(2);
-        let id = registry.insert("one".into()).unwrap();
+        let id = registry.insert(&somebody("one"), 0).unwrap();
         assert_eq!(registry.subscribe(id, filter("a"), grant()), Ok(true));
         assert_eq!(registry.subscribe(id, filter("b"), grant()), Ok(true));
         assert_eq!(registry.subscribe(id, filter("c"), grant()), Err(ReasonCode::QuotaExceeded));

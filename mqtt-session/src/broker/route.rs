@@ -5,16 +5,16 @@ use alloc::sync::Arc;
 use mqtt_proto::{Properties, PropertiesBuf, PublishBuf, QoS, ReasonCode, TopicName};
 
 use super::Broker;
+use super::ask::Task;
 use super::connections::ConnectionId;
 use super::deadlines::Owner;
 use super::registry::{Hit, SessionId};
 use super::wills::travels;
-use crate::{Event, Instant, Message, Outcome, Outgoing, Received, Server};
+use crate::{AckError, AckToken, Event, Instant, Message, Outcome, Outgoing, Received, Server};
 
 impl Broker {
     /// A client has published a message. What becomes of it is in the acknowledgement.
     pub(super) fn receive(&mut self, now: Instant, id: ConnectionId, received: &Received<'_>) {
-        let publisher = self.connections.get(id).and_then(|found| found.session);
         let message = Message {
             topic: received.topic(),
             qos: received.qos(),
@@ -22,12 +22,25 @@ impl Broker {
             properties: received.properties(),
             payload: received.payload().into(),
         };
-        let reason_code = self.route_from_client(now, &message, publisher);
-        if let Some(token) = received.token()
+        self.consider(now, id, Task::Publish(message, received.token()));
+    }
+
+    pub(super) fn acknowledge(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        token: Option<AckToken>,
+        reason_code: ReasonCode,
+    ) {
+        if let Some(token) = token
             && let Some(connection) = self.connections.get_mut(id)
         {
             // The connection may have ended on what it published: it was subscribed to it, say. Then the message comes again.
-            let _ = connection.server.acknowledge(now, token, reason_code, Properties::EMPTY);
+            let acknowledged = connection.server.acknowledge(now, token, reason_code, Properties::EMPTY);
+            if matches!(acknowledged, Err(AckError::Invalid(_))) {
+                // The policy gave a reason that is none for this.
+                let _ = connection.server.acknowledge(now, token, ReasonCode::NotAuthorized, Properties::EMPTY);
+            }
         }
     }
 
@@ -48,6 +61,12 @@ impl Broker {
     pub(super) fn route(&mut self, now: Instant, message: &Message<'_>, publisher: Option<SessionId>) -> ReasonCode {
         let mut hits = core::mem::take(&mut self.hits);
         self.registry.matches(message.topic, publisher, &mut hits);
+        if self.policy.is_some() {
+            if self.renew(now, &hits) {
+                self.registry.matches(message.topic, publisher, &mut hits);
+            }
+            hits.retain(|hit| hit.grant.is_allowed);
+        }
         // v3[MQTT-3.3.1-12] v5[MQTT-3.3.1-8]
         let retain = message.retain && self.options.server.retain_available;
         let reason_code = if hits.is_empty() { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };

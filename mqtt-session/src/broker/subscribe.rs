@@ -9,6 +9,7 @@ use mqtt_proto::{
 };
 
 use super::Broker;
+use super::ask::Refusal;
 use super::connections::ConnectionId;
 use super::due::Due;
 use super::registry::{Grant, SessionId};
@@ -18,16 +19,26 @@ use crate::connection::TOO_LARGE;
 use crate::{AnswerError, Instant, Outgoing, PublishError, Server};
 
 impl Broker {
-    pub(super) fn subscribe(&mut self, now: Instant, id: ConnectionId, subscribe: &Subscribe<'_>) {
+    /// What was not refused is done.
+    pub(super) fn subscribe(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        subscribe: &Subscribe<'_>,
+        refusals: &[Refusal],
+    ) {
+        let mut refusals = refusals.iter().peekable();
         let Some(session) = self.connections.get(id).and_then(|connection| connection.session) else {
             return;
         };
         // One after the other, and one answer: v3[MQTT-3.8.4-4] v5[MQTT-3.8.4-5]
         let identifier = subscribe.properties.subscription_identifier();
-        let codes: Vec<_> = subscribe
-            .subscriptions
-            .iter()
-            .map(|subscription| self.subscribe_one(session, &subscription, identifier))
+        let codes: Vec<_> = (0..)
+            .zip(subscribe.subscriptions.iter())
+            .map(|(place, subscription)| match refusals.next_if(|(refused, _)| *refused == place) {
+                Some((_, reason_code)) => refusal(*reason_code),
+                None => self.subscribe_one(session, &subscription, identifier),
+            })
             .collect();
         let Some(connection) = self.connections.get_mut(id) else {
             return;
@@ -143,6 +154,7 @@ impl Broker {
             && let Some(first) = due.front()
         {
             let grant = self.registry.grant(session, first.filter.as_filter());
+            let grant = grant.filter(|grant| grant.is_allowed);
             if grant.is_some_and(|grant| !slice.send(now, server, first, grant)) {
                 break;
             }
@@ -159,6 +171,17 @@ impl Broker {
             self.connections.mark(id);
         }
         self.count_dropped(dropped);
+    }
+}
+
+/// A reason that the policy gave, if it is one for a subscription.
+const fn refusal(reason_code: ReasonCode) -> ReasonCode {
+    match reason_code {
+        ReasonCode::UnspecifiedError
+        | ReasonCode::ImplementationSpecificError
+        | ReasonCode::TopicFilterInvalid
+        | ReasonCode::QuotaExceeded => reason_code,
+        _ => ReasonCode::NotAuthorized,
     }
 }
 

@@ -1,16 +1,22 @@
 //! What clients want to be said when they go without a word (section 3.1.2.5).
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use mqtt_proto::{Property, PublishBuf, Will};
 
+use super::policy::Principal;
 use crate::{Instant, Message};
 
 /// The will of a connection that was accepted.
 #[derive(Clone, Debug)]
 pub(super) struct StoredWill {
     message: Box<PublishBuf>,
+    /// Whose.
+    pub(super) principal: Arc<Principal>,
+    /// When it was known that this client may publish it.
+    pub(super) epoch: u32,
     /// Its Will Delay Interval.
     delay: Duration,
 }
@@ -24,7 +30,7 @@ pub(super) struct DelayedWill {
 
 impl StoredWill {
     /// v3\[MQTT-3.1.2-8\] v5\[MQTT-3.1.2-7\]
-    pub(super) fn new(will: &Will<'_>) -> Self {
+    pub(super) fn new(will: &Will<'_>, principal: Arc<Principal>) -> Self {
         let message = Message {
             topic: will.topic,
             qos: will.qos,
@@ -33,7 +39,12 @@ impl StoredWill {
             payload: will.payload.into(),
         };
         let delay = will.properties.will_delay_interval().unwrap_or(0);
-        Self { message: Box::new(message.to_buf()), delay: Duration::from_secs(delay.into()) }
+        Self { message: Box::new(message.to_buf()), principal, epoch: 0, delay: Duration::from_secs(delay.into()) }
+    }
+
+    /// Its client was found to be allowed to publish it.
+    pub(super) fn allowed_in(self, epoch: u32) -> Self {
+        Self { epoch, ..self }
     }
 
     pub(super) fn message(&self) -> Message<'_> {

@@ -355,6 +355,14 @@ impl Connection {
         self.events.push_back(event);
     }
 
+    /// Our end has done nothing since `since`. That is no fault of the peer.
+    pub(crate) fn rested(&mut self, now: Instant, since: Instant) {
+        self.link.keep_alive.rested(now, since);
+        if self.link.phase != Phase::Closing {
+            self.link.deadline = self.link.deadline.map(|deadline| deadline + now.since(since));
+        }
+    }
+
     /// When something is due on the connection, as opposed to in the session.
     fn link_timeout(&self) -> Option<Instant> {
         match self.link.phase {

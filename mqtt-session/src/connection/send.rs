@@ -178,7 +178,7 @@ impl Connection {
         } else {
             // At QoS 2 it stays in front, for its PUBREL.
             self.give_up(packet_id, Outcome::NotSentAgain);
-            self.end_given_up(packet_id);
+            self.session.end_given_up(packet_id);
         }
         true
     }

@@ -3,9 +3,8 @@
 use mqtt_proto::{PacketId, ReasonCode};
 
 use super::Connection;
-use crate::parts::outbound::Stage;
 use crate::saved::SessionOp;
-use crate::{Event, Instant, Outcome, PublishId};
+use crate::{Event, Instant, Outcome, Outgoing, PublishId};
 
 impl Connection {
     /// A publish is settled, which the host is told in its own time.
@@ -46,7 +45,7 @@ impl Connection {
         }
         self.session.clear_marks();
         for packet_id in self.session.flights() {
-            self.end_given_up(packet_id);
+            self.session.end_given_up(packet_id);
         }
     }
 
@@ -58,36 +57,20 @@ impl Connection {
         }
     }
 
-    /// A flight that has been given up and is not on this connection: at QoS 1 the peer keeps nothing of it; at QoS 2 it may hold the identifier, and is told
-    /// PUBREL, or it would take the next message under it for a repeat.
-    pub(super) fn end_given_up(&mut self, packet_id: PacketId) {
-        match self.session.flight(packet_id).map(|flight| &flight.stage) {
-            Some(Stage::AwaitPubAck(None)) => self.session.commit(SessionOp::Land(packet_id)),
-            Some(Stage::AwaitPubRec(None)) => self.session.commit(SessionOp::Release(packet_id)),
-            _ => {}
-        }
-    }
-
     /// The host waits for nothing any more.
     pub(crate) fn abandon(&mut self) {
-        while let Some(first) = self.session.front().map(|waiting| &waiting.accepted) {
-            let (id, outcome) = (first.id, first.dropped(Outcome::Abandoned));
-            self.session.commit(SessionOp::Drop(id));
-            self.settle(id, outcome);
-        }
+        self.abandon_if(|_| true);
         for packet_id in self.session.flights() {
-            let Some(flight) = self.session.flight(packet_id) else { continue };
-            let is_sent = flight.sent.is_some();
-            let outcome = match flight.stage {
-                Stage::AwaitPubComp(_) => Outcome::Delivered(ReasonCode::Success),
-                Stage::AwaitPubAck(_) | Stage::AwaitPubRec(_) => Outcome::AbandonedInFlight,
-            };
-            self.give_up(packet_id, outcome);
-            if !is_sent {
-                self.end_given_up(packet_id);
-            }
+            // What is released has arrived.
+            self.give_up(packet_id, Outcome::Delivered(ReasonCode::Success));
         }
         self.events.extend(self.link.requests.give_up().map(|id| Event::RequestLost { id }));
+    }
+
+    /// The host does not want some messages to be delivered any more.
+    pub(crate) fn abandon_if(&mut self, is_unwanted: impl FnMut(&Outgoing) -> bool) {
+        let events = &mut self.events;
+        self.session.give_up_if(is_unwanted, &mut |id, outcome| events.push_back(Event::Published { id, outcome }));
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {

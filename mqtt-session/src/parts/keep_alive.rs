@@ -43,6 +43,11 @@ impl KeepAlive {
         (self.sent, self.heard) = (now, now);
     }
 
+    /// Nobody listened since `since`, so that what the peer may have sent could not be heard.
+    pub(crate) fn rested(&mut self, now: Instant, since: Instant) {
+        self.heard = self.heard + now.since(since);
+    }
+
     /// A packet went out.
     pub(crate) fn sent(&mut self, now: Instant) {
         self.sent = now;

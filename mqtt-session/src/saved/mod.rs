@@ -3,6 +3,7 @@
 mod bytes;
 
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use mqtt_proto::{PacketId, ReasonCode};
@@ -111,6 +112,29 @@ impl SessionState {
         let mut dropped = 0;
         self.accept(now, limits, outgoing, &mut |_, _| dropped += 1)?;
         Ok(dropped)
+    }
+
+    /// Gives up the messages that are unwanted: what has not been sent won't be, and what was in flight is not sent again. Returns how many. For a session without a
+    /// connection; [`Server::abandon_if`](crate::Server::abandon_if) is the same for one that has one.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mqtt_proto::{QoS, TopicName};
+    /// use mqtt_session::{Instant, Limits, Message, Outgoing, SessionState};
+    ///
+    /// let mut session = SessionState::default();
+    /// for topic in ["house/door", "house/light"] {
+    ///     let message = Message::new(TopicName::new(topic)?, "x").to_buf();
+    ///     session.enqueue(Instant::ZERO, &Limits::default(), Outgoing::new(Instant::ZERO, Arc::new(message)))?;
+    /// }
+    /// assert_eq!(session.abandon_if(|outgoing| outgoing.message.topic() == "house/door"), 1);
+    /// assert_eq!(session.pending(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn abandon_if(&mut self, is_unwanted: impl FnMut(&Outgoing) -> bool) -> usize {
+        let mut given_up = 0;
+        self.give_up_if(is_unwanted, &mut |_, _| given_up += 1);
+        given_up
     }
 
     /// Drops the messages that have expired, or waited for too long, by `now`. Returns how many. For a session without a connection; a connection does it.
@@ -222,6 +246,41 @@ impl SessionState {
         {
             self.commit(SessionOp::Drop(id));
             settle(id, outcome);
+        }
+    }
+
+    /// Gives up messages, and tells `settle` what becomes of them.
+    pub(crate) fn give_up_if(
+        &mut self,
+        mut is_unwanted: impl FnMut(&Outgoing) -> bool,
+        settle: &mut impl FnMut(PublishId, Outcome),
+    ) {
+        let waiting = self.queue.iter().map(|waiting| &waiting.accepted);
+        let unwanted = waiting.filter(|accepted| is_unwanted(&accepted.outgoing));
+        let unwanted: Vec<_> = unwanted.map(|accepted| (accepted.id, accepted.dropped(Outcome::Abandoned))).collect();
+        for (id, outcome) in unwanted {
+            self.commit(SessionOp::Drop(id));
+            settle(id, outcome);
+        }
+        for packet_id in self.flights() {
+            let Some(flight) = self.outbound.flight(packet_id) else { continue };
+            let unwanted = flight.stage.accepted().filter(|accepted| is_unwanted(&accepted.outgoing));
+            let (Some(id), is_sent) = (unwanted.map(|accepted| accepted.id), flight.sent.is_some()) else { continue };
+            self.commit(SessionOp::GiveUp(packet_id));
+            settle(id, Outcome::AbandonedInFlight);
+            if !is_sent {
+                self.end_given_up(packet_id);
+            }
+        }
+    }
+
+    /// A flight that has been given up and is not on this connection: at QoS 1 the peer keeps nothing of it; at QoS 2 it may hold the identifier, and is told
+    /// PUBREL, or it would take the next message under it for a repeat.
+    pub(crate) fn end_given_up(&mut self, packet_id: PacketId) {
+        match self.outbound.flight(packet_id).map(|flight| &flight.stage) {
+            Some(Stage::AwaitPubAck(None)) => self.commit(SessionOp::Land(packet_id)),
+            Some(Stage::AwaitPubRec(None)) => self.commit(SessionOp::Release(packet_id)),
+            _ => {}
         }
     }
 

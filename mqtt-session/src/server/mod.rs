@@ -303,6 +303,16 @@ impl Server {
         Ok(self.connection.answer_explained(packet)?)
     }
 
+    /// Gives up the messages that are unwanted, as [`abandon`](Self::abandon) gives up all: what has not been sent won't be, and what is in flight is not sent again.
+    pub fn abandon_if(&mut self, _: Instant, is_unwanted: impl FnMut(&Outgoing) -> bool) {
+        self.connection.abandon_if(is_unwanted);
+    }
+
+    /// The connection has rested since `since`, because of us: for it, no time has passed.
+    pub(crate) fn rested(&mut self, now: Instant, since: Instant) {
+        self.connection.rested(now, since);
+    }
+
     /// Says that a message has been taken, or why not, and explains it (5.0; older versions have no place for that). Acknowledgements go out in the order in which
     /// the messages came.
     ///
