@@ -9,7 +9,7 @@ use std::time::Duration;
 use house::{As, House, Q1, V5};
 use mqtt_proto::{PropertiesBuf, Property, QoS, ReasonCode};
 use mqtt_session::{
-    BrokerOptions, ConnectOptions, Instant, Limits, Outcome, Outgoing, PublishError, PublishId, Published,
+    BrokerOptions, ConnectOptions, Event, Instant, Limits, Outcome, Outgoing, PublishError, PublishId, Published,
     SessionState, WhenFull,
 };
 use support::{Pair, Said, message};
@@ -39,6 +39,32 @@ fn settled(pair: &mut Pair) -> Vec<(PublishId, Outcome)> {
         _ => None,
     });
     settled.collect()
+}
+
+/// Not even what has expired is settled, if that makes too little room.
+#[test]
+fn what_is_refused_leaves_nothing_behind() {
+    let mut pair = pair(9, 30, WhenFull::Refuse);
+    publish(&mut pair, &"x".repeat(19));
+    let mut expires = PropertiesBuf::new();
+    expires.push(Property::MessageExpiryInterval(1)).unwrap();
+    let mut first = message("a", "1", QoS::AtLeastOnce);
+    first.properties = expires.as_properties();
+    let Published::Pending(first) = pair.client.publish(pair.now, &first).unwrap() else { panic!("not at QoS 1") };
+    pair.now = pair.now + Duration::from_secs(1);
+
+    let (before, mut session) = (pair.client.clone(), pair.client.session().clone());
+    let large = message("a", "1234567890", QoS::AtLeastOnce);
+    let full = PublishError::QueueFull { messages: 2, bytes: 27 };
+    assert_eq!(pair.client.publish(pair.now, &large), Err(full));
+    assert_eq!(pair.client, before);
+    let outgoing = Outgoing::new(pair.now, Arc::new(large.to_buf()));
+    assert_eq!(session.enqueue(pair.now, &before.options().limits, outgoing), Err(full));
+    assert_eq!(&session, before.session());
+
+    // One byte less, and it has its room.
+    publish(&mut pair, "123456789");
+    assert_eq!(pair.client.poll_event(), Some(Event::Published { id: first, outcome: Outcome::Expired }));
 }
 
 #[test]

@@ -81,6 +81,15 @@ impl Queue {
         self.find(*id).and_then(|index| self.entries.get(index)?.waiting())
     }
 
+    /// How many messages, and of how many bytes, have a deadline that has come.
+    pub(crate) fn held_over(&self, now: Instant) -> (usize, usize) {
+        let over = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now);
+        over.filter_map(|(_, id)| self.entries.get(self.find(*id)?)?.waiting())
+            .fold((0, 0), |(messages, bytes), one| {
+                (messages.saturating_add(1), bytes.saturating_add(one.accepted.outgoing.bytes()))
+            })
+    }
+
     /// The newest: its identifier is higher than those of all others.
     pub(crate) fn push(&mut self, waiting: Waiting) {
         debug_assert!(self.entries.back().is_none_or(|last| last.id() < waiting.accepted.id), "not the newest");

@@ -198,13 +198,13 @@ impl SessionState {
         let bytes = outgoing.bytes();
         let mut has_room = self.has_room(limits, bytes);
         if !has_room {
+            if limits.when_full == WhenFull::Refuse && !self.will_have_room(now, limits, bytes) {
+                return Err(PublishError::QueueFull { messages: self.pending(), bytes: self.pending_bytes() });
+            }
             self.drop_over(now, settle);
             has_room = self.has_room(limits, bytes);
         }
         match limits.when_full {
-            WhenFull::Refuse if !has_room => {
-                return Err(PublishError::QueueFull { messages: self.pending(), bytes: self.pending_bytes() });
-            }
             WhenFull::DropOldest if !has_room && self.can_make_room(limits, bytes) => {
                 while let Some(first) = self.queue.front()
                     && !self.has_room(limits, bytes)
@@ -228,10 +228,14 @@ impl SessionState {
     }
 
     fn has_room(&self, limits: &Limits, bytes: usize) -> bool {
-        let (messages, held) = (self.pending(), self.pending_bytes());
-        // Holding nothing, it takes a message of any size, or whoever waits for room would wait for ever.
-        messages < limits.queued_messages_max
-            && (messages == 0 || held.saturating_add(bytes) <= limits.queued_bytes_max)
+        has_room_beside(limits, self.pending(), self.pending_bytes(), bytes)
+    }
+
+    /// There is room once what has expired, or waited for too long, is gone.
+    fn will_have_room(&self, now: Instant, limits: &Limits, bytes: usize) -> bool {
+        let (messages, held) = self.queue.held_over(now);
+        let (messages, held) = (self.pending().saturating_sub(messages), self.pending_bytes().saturating_sub(held));
+        has_room_beside(limits, messages, held, bytes)
     }
 
     /// There would be room if nothing waited.
@@ -347,4 +351,10 @@ impl SessionState {
             }
         }
     }
+}
+
+/// There is room for a message beside so many messages and bytes.
+const fn has_room_beside(limits: &Limits, messages: usize, held: usize, bytes: usize) -> bool {
+    // Holding nothing, it takes a message of any size, or whoever waits for room would wait for ever.
+    messages < limits.queued_messages_max && (messages == 0 || held.saturating_add(bytes) <= limits.queued_bytes_max)
 }
