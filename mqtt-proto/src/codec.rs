@@ -173,7 +173,7 @@ impl Codec {
     ///
     /// Those of [`encode`](Self::encode).
     pub fn encoded_len(&self, packet: &Packet<'_>) -> Result<usize, EncodeError> {
-        self.put_packet(packet, None)
+        self.put_packet(packet, u32::MAX, None)
     }
 
     /// Appends `packet` to `out`.
@@ -182,11 +182,43 @@ impl Codec {
     ///
     /// The packet has no correct form in this version, or from this end. `out` is as it was.
     pub fn encode(&self, packet: &Packet<'_>, out: &mut TransmitBuf) -> Result<(), EncodeError> {
-        self.put_packet(packet, Some(out)).map(drop)
+        self.encode_within(packet, u32::MAX, out).map(drop)
+    }
+
+    /// Appends `packet` to `out` if it takes at most `maximum` bytes, the fixed header included. Returns how many it takes.
+    ///
+    /// The maximum is what the *receiver* has announced (5.0 sections 3.1.2.11.4 and 3.2.2.3.6); `packet_bytes_max` is ours.
+    ///
+    /// ```
+    /// use mqtt_proto::{Codec, EncodeError, Packet, Publish, TopicName, TransmitBuf, Version};
+    ///
+    /// let packet = Packet::Publish(Publish::new(TopicName::new("a/b")?, b"hello"));
+    /// let (client, mut out) = (Codec::client(Version::V3_1_1), TransmitBuf::new());
+    /// assert_eq!(client.encode_within(&packet, 11, &mut out), Err(EncodeError::TooLarge { bytes: 12, maximum: 11 }));
+    /// assert!(out.is_empty());
+    /// assert_eq!(client.encode_within(&packet, 12, &mut out), Ok(12));
+    /// # Ok::<(), mqtt_proto::Cause>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`encode`](Self::encode), and [`EncodeError::TooLarge`]. `out` is as it was.
+    pub fn encode_within(
+        &self,
+        packet: &Packet<'_>,
+        maximum: u32,
+        out: &mut TransmitBuf,
+    ) -> Result<usize, EncodeError> {
+        self.put_packet(packet, maximum, Some(out))
     }
 
     /// Measures a packet, and appends it if there is an `out`.
-    fn put_packet(&self, packet: &Packet<'_>, out: Option<&mut TransmitBuf>) -> Result<usize, EncodeError> {
+    fn put_packet(
+        &self,
+        packet: &Packet<'_>,
+        maximum: u32,
+        out: Option<&mut TransmitBuf>,
+    ) -> Result<usize, EncodeError> {
         let packet_type = packet.packet_type();
         if !packet_type.is_sent_by(self.role, self.version) && !matches!(packet, Packet::Opaque(_)) {
             return Err(match packet_type {
@@ -196,33 +228,43 @@ impl Codec {
         }
         let first = packet_type.first_byte(packet_type.flags());
         match packet {
-            Packet::Publish(body) => self.put(packet_type.first_byte(body.flags()), body, out),
+            Packet::Publish(body) => self.put(packet_type.first_byte(body.flags()), body, maximum, out),
             Packet::PubAck(body) | Packet::PubRec(body) | Packet::PubRel(body) | Packet::PubComp(body) => {
                 check_reason(body.reason_code, packet_type, self.role)?;
-                self.put(first, body, out)
+                self.put(first, body, maximum, out)
             }
-            Packet::Connect(body) => self.put(first, body, out),
-            Packet::ConnAck(body) => self.put(first, body, out),
-            Packet::Subscribe(body) => self.put(first, body, out),
-            Packet::SubAck(body) => self.put(first, body, out),
-            Packet::Unsubscribe(body) => self.put(first, body, out),
-            Packet::UnsubAck(body) => self.put(first, body, out),
-            Packet::PingReq | Packet::PingResp => self.put(first, &(), out),
-            Packet::Disconnect(body) => self.put(first, body, out),
-            Packet::Auth(body) => self.put(first, body, out),
-            Packet::Opaque(body) => self.put(packet_type.first_byte(body.flags()), body, out),
-            Packet::OpaqueConnect(body) => self.put(first, body, out),
+            Packet::Connect(body) => self.put(first, body, maximum, out),
+            Packet::ConnAck(body) => self.put(first, body, maximum, out),
+            Packet::Subscribe(body) => self.put(first, body, maximum, out),
+            Packet::SubAck(body) => self.put(first, body, maximum, out),
+            Packet::Unsubscribe(body) => self.put(first, body, maximum, out),
+            Packet::UnsubAck(body) => self.put(first, body, maximum, out),
+            Packet::PingReq | Packet::PingResp => self.put(first, &(), maximum, out),
+            Packet::Disconnect(body) => self.put(first, body, maximum, out),
+            Packet::Auth(body) => self.put(first, body, maximum, out),
+            Packet::Opaque(body) => self.put(packet_type.first_byte(body.flags()), body, maximum, out),
+            Packet::OpaqueConnect(body) => self.put(first, body, maximum, out),
         }
     }
 
     /// Measures a body, and appends it behind its fixed header if there is an `out`.
     #[inline(never)]
-    fn put<'a, B: Body<'a>>(&self, first: u8, body: &B, out: Option<&mut TransmitBuf>) -> Result<usize, EncodeError> {
+    fn put<'a, B: Body<'a>>(
+        &self,
+        first: u8,
+        body: &B,
+        maximum: u32,
+        out: Option<&mut TransmitBuf>,
+    ) -> Result<usize, EncodeError> {
         let remaining = body.measure(self)?;
         if remaining > VARINT_MAX as usize {
             return Err(EncodeError::PacketTooLong);
         }
         let len = remaining.saturating_add(varint_len(remaining)).saturating_add(1);
+        // v5[MQTT-3.1.2-24] v5[MQTT-3.2.2-15]
+        if len > maximum as usize {
+            return Err(EncodeError::TooLarge { bytes: len, maximum });
+        }
         if let Some(out) = out {
             let before = out.len();
             out.reserve(len.saturating_sub(body.by_reference()));

@@ -227,6 +227,16 @@ pub enum EncodeError {
     /// The packet would be longer than a Remaining Length can say.
     #[error("packet is longer than 268,435,455 bytes v3 2.2.3, v5[MQTT-1.5.5-1]")]
     PacketTooLong,
+    /// The packet is longer than the receiver has said that it takes: see [`Codec::encode_within`](crate::Codec::encode_within).
+    #[error(
+        "packet of {bytes} bytes is larger than the receiver's maximum of {maximum} v5[MQTT-3.1.2-24] v5[MQTT-3.2.2-15]"
+    )]
+    TooLarge {
+        /// Size of the packet.
+        bytes: usize,
+        /// What the receiver takes.
+        maximum: u32,
+    },
     /// Binary data is longer than its two-byte length can say.
     #[error("{field} is longer than 65,535 bytes v5 1.5.6")]
     FieldTooLong {

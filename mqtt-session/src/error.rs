@@ -156,7 +156,16 @@ pub enum PublishError {
     RetainNotSupported,
     /// It has no correct form in this version.
     #[error("invalid message: {0}")]
-    Invalid(#[from] EncodeError),
+    Invalid(#[source] EncodeError),
+}
+
+impl From<EncodeError> for PublishError {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::TooLarge { bytes, maximum } => Self::TooLarge { bytes, maximum },
+            error => Self::Invalid(error),
+        }
+    }
 }
 
 /// Why a subscribe, an unsubscribe or another request is not accepted. Nothing has been sent.
@@ -197,7 +206,16 @@ pub enum RequestError {
     },
     /// It has no correct form in this version.
     #[error("invalid request: {0}")]
-    Invalid(#[from] EncodeError),
+    Invalid(#[source] EncodeError),
+}
+
+impl From<EncodeError> for RequestError {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::TooLarge { bytes, maximum } => Self::TooLarge { bytes, maximum },
+            error => Self::Invalid(error),
+        }
+    }
 }
 
 /// What of a SUBSCRIBE the server has announced not to take.

@@ -398,7 +398,7 @@ fn an_auth_explains_itself_where_that_is_wanted_and_fits() {
     talk.client.authenticate(talk.now, None, NONE).unwrap();
     talk.client_speaks();
     let too_large = talk.server.authenticate(talk.now, Some(&[0; 30]), NONE);
-    assert!(matches!(too_large, Err(AnswerError::Invalid(EncodeError::Refused(_)))), "{too_large:?}");
+    assert!(matches!(too_large, Err(AnswerError::Invalid(EncodeError::TooLarge { .. }))), "{too_large:?}");
     talk.server.authenticate(talk.now, Some(b"short"), NONE).expect("it is still our turn");
 }
 

@@ -2,10 +2,10 @@
 
 mod support;
 
-use mqtt_proto::{Delivery, PacketId, Properties, QoS, ReasonCode, TopicFilter, Version};
+use mqtt_proto::{Delivery, PacketId, Properties, QoS, ReasonCode, Subscription, TopicFilter, Version};
 use mqtt_session::{
     AckError, Acknowledge, ConnectOptions, DisconnectCause, Event, Message, Outcome, PublishError, Published,
-    ServerOptions, Violation,
+    RequestError, ServerOptions, Violation,
 };
 use support::{LEVELS, Pair, Said, VERSIONS, message, topic};
 
@@ -211,6 +211,25 @@ fn what_the_server_does_not_take_is_the_callers_error() {
     let mut retained = Message::new(topic("a"), "");
     retained.retain = true;
     assert_eq!(pair.client.publish(pair.now, &retained), Err(PublishError::RetainNotSupported));
+}
+
+/// v5\[MQTT-3.2.2-15\]
+#[test]
+fn a_refused_request_leaves_nothing_behind() {
+    let mut server_options = ServerOptions::default();
+    server_options.packet_bytes_max = 100;
+    let mut pair = Pair::with_server(ConnectOptions::new("c"), server_options);
+    pair.connect();
+    let before = pair.client.clone();
+    let long = "x".repeat(100);
+    let filter = TopicFilter::new(&long).unwrap();
+    let subscription = Subscription::new(filter, QoS::AtMostOnce);
+    let refused = pair.client.subscribe(pair.now, &[subscription], Properties::EMPTY);
+    assert_eq!(refused, Err(RequestError::TooLarge { bytes: 108, maximum: 100 }));
+    let refused = pair.client.unsubscribe(pair.now, &[filter], Properties::EMPTY);
+    assert_eq!(refused, Err(RequestError::TooLarge { bytes: 107, maximum: 100 }));
+    assert!(pair.client.subscribe(pair.now, &[], Properties::EMPTY).is_err());
+    assert_eq!(pair.client, before);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use mqtt_proto::{
-    Properties, ReasonCode, RetainHandling, Subscribe, Subscription, SubscriptionId, TopicFilter, Unsubscribe,
+    EncodeError, Properties, ReasonCode, RetainHandling, Subscribe, Subscription, SubscriptionId, TopicFilter,
+    Unsubscribe,
 };
 
 use super::Broker;
@@ -15,7 +16,6 @@ use super::due::Due;
 use super::registry::{Grant, SessionId};
 use super::retained::RetainedStore;
 use super::route::dropped_since;
-use crate::connection::TOO_LARGE;
 use crate::{AnswerError, Instant, Outgoing, PublishError, Server};
 
 impl Broker {
@@ -48,7 +48,7 @@ impl Broker {
         if let Err(error) = answered {
             let refused = match error {
                 // v5[MQTT-3.1.2-24]
-                AnswerError::Invalid(TOO_LARGE) => Some(ReasonCode::PacketTooLarge),
+                AnswerError::Invalid(EncodeError::TooLarge { .. }) => Some(ReasonCode::PacketTooLarge),
                 // In 3.1 there is no other way to say no.
                 _ => codes.into_iter().find(|code| code.is_failure()),
             };

@@ -3,7 +3,7 @@
 use mqtt_proto::{Packet, PacketId, Properties, SubAck, Subscribe, Subscription, TopicFilter, UnsubAck, Unsubscribe};
 
 use super::Client;
-use crate::connection::{Fit, Handled};
+use crate::connection::Handled;
 use crate::event::DisconnectCause;
 use crate::parts::requests::Question;
 use crate::{Event, Instant, RequestError, RequestId, Violation};
@@ -58,12 +58,9 @@ impl Client {
         if connection.link.requests.len() >= connection.limits().requests_max {
             return Err(RequestError::TooMany);
         }
-        let packet_id = connection.allocate().ok_or(RequestError::TooMany)?;
-        let packet = packet(packet_id);
-        if let Fit::TooLarge { bytes, maximum } = connection.measure(&packet)? {
-            return Err(RequestError::TooLarge { bytes, maximum });
-        }
-        connection.try_answer(&packet)?;
+        let packet_id = connection.next_packet_id().ok_or(RequestError::TooMany)?;
+        connection.try_answer(&packet(packet_id))?;
+        connection.take_packet_id(packet_id);
         let id = connection.name_request();
         connection.link.requests.open(packet_id, id, question, filters);
         Ok(id)

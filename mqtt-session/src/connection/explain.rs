@@ -2,7 +2,7 @@
 
 use mqtt_proto::{EncodeError, Packet, Properties, PropertiesBuf, Property};
 
-use super::{Connection, TOO_LARGE};
+use super::{Connection, is_too_large};
 
 impl Connection {
     /// Sends an answer. What in it only explains is left out if the peer does not want that, or would not take a packet of that size, or speaks a version
@@ -18,7 +18,7 @@ impl Connection {
         };
         if is_wanted && self.version().has_properties() {
             let sent = self.try_answer(&packet);
-            if sent != Err(TOO_LARGE) {
+            if !is_too_large(&sent) {
                 return sent;
             }
         }

@@ -30,7 +30,7 @@ mod settle;
 
 pub(crate) use explain::{explains, only_explains};
 pub(crate) use receive::Handled;
-pub(crate) use send::{Fit, TOO_LARGE};
+pub(crate) use send::is_too_large;
 
 /// What [`poll_transmit`](crate::Client::poll_transmit) found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -277,7 +277,10 @@ impl Connection {
         }
         for code in [reason_code, ReasonCode::UnspecifiedError] {
             // One that does not fit is left out, as is a code that is not ours to send: v5[MQTT-3.1.2-24]
-            if matches!(self.try_answer(&Packet::Disconnect(Disconnect::new(code))), Ok(()) | Err(TOO_LARGE)) {
+            if matches!(
+                self.try_answer(&Packet::Disconnect(Disconnect::new(code))),
+                Ok(()) | Err(EncodeError::TooLarge { .. })
+            ) {
                 return;
             }
         }
@@ -297,11 +300,11 @@ impl Connection {
             if sent.is_ok() {
                 self.change_session_expiry(properties);
             }
-            if sent == Err(TOO_LARGE) {
+            if is_too_large(&sent) {
                 sent = self.try_answer(&Packet::Disconnect(Disconnect::new(reason_code)));
             }
             // One that still does not fit is left out: v5[MQTT-3.1.2-24]
-            if sent != Err(TOO_LARGE) {
+            if !is_too_large(&sent) {
                 sent?;
             }
         }

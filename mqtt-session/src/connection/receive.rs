@@ -167,7 +167,7 @@ impl Connection {
             ack = Ack { reason_code, properties, ..ack };
         }
         // PUBREC has the same codes and properties. It may have to wait, so this is the time to say that it would be refused.
-        self.measure(&Packet::PubAck(ack))?;
+        self.link.codec.encoded_len(&Packet::PubAck(ack))?;
         if self.taken(now, token.serial, ack.reason_code, ack.properties.into()) {
             Ok(())
         } else {

@@ -13,16 +13,6 @@ use crate::parts::outbound::Stage;
 use crate::saved::SessionOp;
 use crate::{Event, Instant, Message, Outcome, Outgoing, PublishError, PublishId, Published, RequestError, RequestId};
 
-/// Whether the peer takes a packet of this size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fit {
-    Fits,
-    TooLarge { bytes: usize, maximum: u32 },
-}
-
-/// An answer does not fit into what the peer takes.
-pub(crate) const TOO_LARGE: EncodeError = EncodeError::Refused(Cause::PacketTooLarge);
-
 impl Connection {
     /// Sends what has been encoded elsewhere.
     pub(crate) fn send(&mut self, bytes: &mut TransmitBuf) {
@@ -33,7 +23,7 @@ impl Connection {
     /// A peer that does not take it can't be served.
     pub(crate) fn answer(&mut self, now: Instant, packet: &Packet<'_>) {
         let result = self.answer_explained(*packet);
-        if result == Err(TOO_LARGE) {
+        if is_too_large(&result) {
             let event = self.fail(now, DisconnectCause::Local(ReasonCode::PacketTooLarge));
             self.push_event(event);
         } else {
@@ -41,26 +31,26 @@ impl Connection {
         }
     }
 
-    /// Err with [`TOO_LARGE`]: the peer does not take a packet of this size. v5\[MQTT-3.1.2-24\] v5\[MQTT-3.2.2-15\]
+    /// The same, for whoever can do without: the peer may not take a packet of this size ([`is_too_large`]).
     pub(crate) fn try_answer(&mut self, packet: &Packet<'_>) -> Result<(), EncodeError> {
-        let codec = self.link.codec;
-        let bytes = codec.encoded_len(packet)?;
-        if bytes > self.link.agreed.packet_bytes_max as usize {
-            return Err(TOO_LARGE);
-        }
-        codec.encode(packet, self.link.output.buf())?;
+        let bytes = self.link.encode(packet)?;
         self.link.output.owe(bytes);
         Ok(())
     }
 
-    /// A packet identifier that neither a flight nor a request uses. `None`: all are in use, and whoever needs one has to wait.
-    pub(crate) fn allocate(&mut self) -> Option<PacketId> {
+    /// The packet identifier to use next, which neither a flight nor a request uses. It is [taken](Self::take_packet_id) once a packet with it is on its way.
+    /// `None`: all are in use, and whoever needs one has to wait.
+    pub(crate) fn next_packet_id(&self) -> Option<PacketId> {
         let (session, requests) = (&self.session, &self.link.requests);
         if session.identifiers_in_use().saturating_add(requests.len()) >= PacketId::MAX.get().into() {
             return None;
         }
         // v3[MQTT-2.3.1-2] v3[MQTT-2.3.1-4] v5[MQTT-2.2.1-3] v5[MQTT-2.2.1-4]
-        self.packet_ids.allocate(|packet_id| session.flight(packet_id).is_some() || requests.is_open(packet_id))
+        self.packet_ids.next(|packet_id| session.flight(packet_id).is_some() || requests.is_open(packet_id))
+    }
+
+    pub(crate) fn take_packet_id(&mut self, packet_id: PacketId) {
+        self.packet_ids.take(packet_id);
     }
 
     /// Sends a packet of the dialect's own at once, or not at all: it is not kept.
@@ -71,11 +61,8 @@ impl Connection {
         if !self.link.output.has_room(self.limits.output_bytes_max) {
             return Err(RequestError::OutputFull);
         }
-        let packet = Packet::Opaque(opaque);
-        if let Fit::TooLarge { bytes, maximum } = self.measure(&packet)? {
-            return Err(RequestError::TooLarge { bytes, maximum });
-        }
-        Ok(self.link.codec.encode(&packet, self.link.output.buf())?)
+        self.link.encode(&Packet::Opaque(opaque))?;
+        Ok(())
     }
 
     /// A name for a request.
@@ -85,29 +72,21 @@ impl Connection {
         id
     }
 
-    /// The packet fits into what the peer takes: v5\[MQTT-3.1.2-24\] v5\[MQTT-3.2.2-15\].
-    pub(crate) fn measure(&self, packet: &Packet<'_>) -> Result<Fit, EncodeError> {
-        self.link.measure(packet)
-    }
-
     /// Accepts a message of the application: sends it, or queues a copy.
     pub(crate) fn publish(&mut self, now: Instant, message: &Message<'_>) -> Result<Published, PublishError> {
         if message.properties.topic_alias().is_some() {
             return Err(PublishError::TopicAlias);
         }
-        self.link.check(&message.publish(delivery(message.qos, PacketId::MIN, false)))?;
+        let publish = message.publish(delivery(message.qos, PacketId::MIN, false));
         // What expires at once is not sent.
         let is_over = message.properties.message_expiry_interval() == Some(0);
         // v3[MQTT-4.3.1-1] v5[MQTT-4.3.1-1]
         if message.qos == QoS::AtMostOnce && self.may_send_at_once() && !is_over {
-            let publish = message.publish(Delivery::AtMostOnce);
-            if self.link.topics.is_off() {
-                self.link.codec.encode(&Packet::Publish(publish), self.link.output.buf())?;
-            } else {
-                self.link.put(&publish, &Own::default())?;
-            }
+            self.link.put(&publish, &Own::default())?;
             return Ok(Published::Sent);
         }
+        self.link.check_offered(&publish)?;
+        self.link.measure(&Packet::Publish(publish))?;
         self.accept(now, Outgoing::new(now, Arc::new(message.to_buf())))
     }
 
@@ -206,7 +185,7 @@ impl Connection {
             return false;
         }
         // v3[MQTT-3.3.1-3] v3[MQTT-4.3.2-1] v5[MQTT-3.3.1-3] v5[MQTT-4.3.2-1] v5[MQTT-4.3.2-2] v5[MQTT-4.3.3-1] v5[MQTT-4.3.3-2]
-        self.allocate().is_some_and(|packet_id| self.send_front(now, delivery(qos, packet_id, false)))
+        self.next_packet_id().is_some_and(|packet_id| self.send_front(now, delivery(qos, packet_id, false)))
     }
 
     fn drop_waiting(&mut self, id: PublishId, outcome: Outcome) -> bool {
@@ -220,6 +199,7 @@ impl Connection {
         let settled = match (self.link.transmit(now, &first.outgoing, delivery), delivery.packet_id()) {
             (Ok(()), Some(packet_id)) => {
                 // v5[MQTT-4.3.2-3] v5[MQTT-4.3.3-3]
+                self.take_packet_id(packet_id);
                 self.session.commit(SessionOp::Launch(packet_id));
                 self.mark_sent(packet_id);
                 return true;
@@ -247,18 +227,20 @@ impl Own<'_> {
 }
 
 impl Link {
-    fn measure(&self, packet: &Packet<'_>) -> Result<Fit, EncodeError> {
-        let bytes = self.codec.encoded_len(packet)?;
-        let maximum = self.agreed.packet_bytes_max;
-        Ok(if bytes > maximum as usize { Fit::TooLarge { bytes, maximum } } else { Fit::Fits })
+    /// Encodes a packet that fits into what the peer takes. Returns its size.
+    fn encode(&mut self, packet: &Packet<'_>) -> Result<usize, EncodeError> {
+        // v5[MQTT-3.1.2-24] v5[MQTT-3.2.2-15]
+        self.codec.encode_within(packet, self.agreed.packet_bytes_max, self.output.buf())
     }
 
-    /// The peer takes this message.
-    fn check(&self, publish: &Publish<'_>) -> Result<(), PublishError> {
-        // v5[MQTT-3.1.2-24] v5[MQTT-3.2.2-15]
-        if let Fit::TooLarge { bytes, maximum } = self.measure(&Packet::Publish(*publish))? {
-            return Err(PublishError::TooLarge { bytes, maximum });
-        }
+    /// The packet fits into what the peer takes.
+    pub(crate) fn measure(&self, packet: &Packet<'_>) -> Result<(), EncodeError> {
+        let (bytes, maximum) = (self.codec.encoded_len(packet)?, self.agreed.packet_bytes_max);
+        if bytes > maximum as usize { Err(EncodeError::TooLarge { bytes, maximum }) } else { Ok(()) }
+    }
+
+    /// The peer takes messages of this kind.
+    fn check_offered(&self, publish: &Publish<'_>) -> Result<(), PublishError> {
         // v5[MQTT-3.2.2-11]
         if publish.delivery.qos() > self.agreed.maximum_qos {
             return Err(PublishError::QosNotSupported);
@@ -284,12 +266,13 @@ impl Link {
             let left = outgoing.expiry_interval(now);
             own.expiry_interval = left.filter(|_| left != publish.properties.message_expiry_interval());
         }
-        if own.is_nothing() && self.topics.is_off() { self.put_as_it_is(&publish) } else { self.put(&publish, &own) }
+        self.put(&publish, &own)
     }
 
     fn put_as_it_is(&mut self, publish: &Publish<'_>) -> Result<(), PublishError> {
-        self.check(publish)?;
-        Ok(self.codec.encode(&Packet::Publish(*publish), self.output.buf())?)
+        self.check_offered(publish)?;
+        self.encode(&Packet::Publish(*publish))?;
+        Ok(())
     }
 
     /// Encodes a PUBLISH with its full topic and without an alias: so, or with an alias.
@@ -347,6 +330,11 @@ fn fill(
     }
     // v5[MQTT-3.3.4-3] v5[MQTT-3.3.4-4]
     own.subscription_ids.iter().try_for_each(|&id| out.push(Property::SubscriptionIdentifier(id)))
+}
+
+/// The peer does not take a packet of this size.
+pub(crate) const fn is_too_large<T>(result: &Result<T, EncodeError>) -> bool {
+    matches!(result, Err(EncodeError::TooLarge { .. }))
 }
 
 fn delivery(qos: QoS, packet_id: PacketId, dup: bool) -> Delivery {

@@ -12,16 +12,16 @@ pub(crate) struct PacketIds {
 
 impl PacketIds {
     /// The next identifier that is not in use; `None` if all are. Never one in use: v3\[MQTT-2.3.1-2\] v5\[MQTT-2.2.1-3\].
-    pub(crate) fn allocate(&mut self, in_use: impl Fn(PacketId) -> bool) -> Option<PacketId> {
-        let mut candidate = self.last;
-        for _ in 0..=u16::MAX {
-            candidate = candidate.wrapping_add(1);
-            if let Some(id) = PacketId::new(candidate).filter(|&id| !in_use(id)) {
-                self.last = candidate;
-                return Some(id);
-            }
-        }
-        None
+    pub(crate) fn next(&self, in_use: impl Fn(PacketId) -> bool) -> Option<PacketId> {
+        (1..=u16::MAX)
+            .chain([0])
+            .filter_map(|steps| PacketId::new(self.last.wrapping_add(steps)))
+            .find(|&id| !in_use(id))
+    }
+
+    /// It is in use now.
+    pub(crate) fn take(&mut self, id: PacketId) {
+        self.last = id.get();
     }
 }
 
@@ -34,14 +34,16 @@ mod tests {
     fn identifiers_go_round_and_skip_those_in_use() {
         let mut ids = PacketIds { last: 65_533 };
         let in_use = BTreeSet::from([PacketId::MAX, PacketId::MIN]);
-        assert_eq!(ids.allocate(|id| in_use.contains(&id)).unwrap().get(), 65_534);
-        assert_eq!(ids.allocate(|id| in_use.contains(&id)).unwrap().get(), 2);
+        let next = ids.next(|id| in_use.contains(&id)).unwrap();
+        assert_eq!(next.get(), 65_534);
+        ids.take(next);
+        assert_eq!(ids.next(|id| in_use.contains(&id)).unwrap().get(), 2);
     }
 
     #[test]
     fn the_last_free_one_is_found_and_then_there_is_none() {
-        let mut ids = PacketIds { last: 7 };
-        assert_eq!(ids.allocate(|id| id.get() != 7).unwrap().get(), 7);
-        assert_eq!(ids.allocate(|_| true), None);
+        let ids = PacketIds { last: 7 };
+        assert_eq!(ids.next(|id| id.get() != 7).unwrap().get(), 7);
+        assert_eq!(ids.next(|_| true), None);
     }
 }

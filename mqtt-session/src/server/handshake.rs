@@ -9,7 +9,7 @@ use mqtt_proto::{
 };
 
 use super::Server;
-use crate::connection::{Announced, Fit, Handled, Phase, TOO_LARGE, only_explains};
+use crate::connection::{Announced, Handled, Phase, is_too_large, only_explains};
 use crate::event::DisconnectCause;
 use crate::parts::alias::InboundAliases;
 use crate::{AnswerError, Event, Instant, SessionState, Violation};
@@ -316,26 +316,32 @@ impl Server {
 
     /// The properties of CONNACK, without those that a client with little room can do without: v5\[MQTT-3.2.2-19\] v5\[MQTT-3.2.2-20\].
     fn connack(&self, answer: &Accept<'_>) -> Result<PropertiesBuf, AnswerError> {
-        for wanted in [|_: Property<'_>| true, |property: Property<'_>| !only_explains(property)] {
-            let mut given = PropertiesBuf::new();
-            // v5[MQTT-3.1.2-28]
-            let is_asked = |property: Property<'_>| {
-                self.wants_response_information || !matches!(property, Property::ResponseInformation(_))
-            };
-            let taken = given.extend_if(answer.properties, |property| wanted(property) && is_asked(property));
-            taken.map_err(|cause| AnswerError::Invalid(cause.into()))?;
-            let properties = self.connack_properties(answer, given)?;
-            let properties_given = properties.as_properties();
-            let connack = ConnAck {
-                properties: properties_given,
-                trailing: answer.trailing,
-                ..ConnAck::new(ReasonCode::Success)
-            };
-            if self.connection.measure(&Packet::ConnAck(connack))? == Fit::Fits {
-                return Ok(properties);
+        match self.connack_with(answer, |_| true) {
+            Err(AnswerError::Invalid(EncodeError::TooLarge { .. })) => {
+                self.connack_with(answer, |property| !only_explains(property))
             }
+            result => result,
         }
-        Err(AnswerError::Invalid(TOO_LARGE))
+    }
+
+    fn connack_with(
+        &self,
+        answer: &Accept<'_>,
+        wanted: fn(Property<'_>) -> bool,
+    ) -> Result<PropertiesBuf, AnswerError> {
+        let mut given = PropertiesBuf::new();
+        // v5[MQTT-3.1.2-28]
+        let is_asked = |property: Property<'_>| {
+            self.wants_response_information || !matches!(property, Property::ResponseInformation(_))
+        };
+        let taken = given.extend_if(answer.properties, |property| wanted(property) && is_asked(property));
+        taken.map_err(|cause| AnswerError::Invalid(cause.into()))?;
+        let properties = self.connack_properties(answer, given)?;
+        let properties_given = properties.as_properties();
+        let connack =
+            ConnAck { properties: properties_given, trailing: answer.trailing, ..ConnAck::new(ReasonCode::Success) };
+        self.connection.link.measure(&Packet::ConnAck(connack))?;
+        Ok(properties)
     }
 
     /// All that is announced, so that it can be enforced, behind what is there already.
@@ -437,11 +443,11 @@ impl Server {
         let properties = if self.version().has_properties() { properties } else { Properties::EMPTY };
         let refusal = ConnAck { properties, ..ConnAck::new(reason_code) };
         let mut sent = self.connection.answer_explained(Packet::ConnAck(refusal));
-        if sent == Err(TOO_LARGE) {
+        if is_too_large(&sent) {
             sent = self.connection.try_answer(&Packet::ConnAck(ConnAck::new(reason_code)));
         }
         // Where there is no CONNACK for it, it is only closed: v3[MQTT-3.2.2-6] v5[MQTT-3.1.2-24]
-        if !matches!(sent, Err(TOO_LARGE | EncodeError::NotInVersion { .. })) {
+        if !matches!(sent, Err(EncodeError::TooLarge { .. } | EncodeError::NotInVersion { .. })) {
             sent?;
         }
         // v5[MQTT-3.1.3-8]
