@@ -208,6 +208,7 @@
 extern crate alloc;
 
 mod broker;
+mod by_packet_id;
 mod client;
 mod connection;
 mod error;

@@ -1,12 +1,13 @@
 //! Messages in flight, at QoS 1 and 2. They outlive the connection.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use mqtt_proto::{PacketId, QoS};
 
 use crate::PublishId;
+use crate::by_packet_id::ByPacketId;
 use crate::outgoing::Accepted;
 
 /// Flights, by packet identifier.
@@ -23,7 +24,7 @@ use crate::outgoing::Accepted;
 /// not free before the peer has said that it is done with it. If a connection ends meanwhile, a PUBREL asks the peer to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Outbound {
-    flights: BTreeMap<PacketId, Flight>,
+    flights: ByPacketId<Flight>,
     /// Number of the next flight.
     next_order: u64,
     /// Bytes of all messages held.
@@ -93,25 +94,26 @@ impl Outbound {
 
     /// The number of the next flight, and flights with their identifiers.
     pub(crate) fn parts(&self) -> (u64, impl Iterator<Item = (PacketId, &Flight)>) {
-        (self.next_order, self.flights.iter().map(|(&packet_id, flight)| (packet_id, flight)))
+        (self.next_order, self.flights.iter())
     }
 
     /// What [`parts`](Self::parts) took apart. `None`: that can't have been.
-    pub(crate) fn from_parts(next_order: u64, parts: Vec<(PacketId, Flight)>) -> Option<Self> {
+    pub(crate) fn from_parts(next_order: u64, mut parts: Vec<(PacketId, Flight)>) -> Option<Self> {
+        parts.sort_unstable_by_key(|(packet_id, _)| *packet_id);
         let mut outbound = Self { next_order, ..Self::default() };
         for (packet_id, flight) in parts {
             outbound.bytes = outbound.bytes.saturating_add(flight.stage.bytes());
             outbound.settled = outbound.settled.saturating_add(usize::from(flight.stage.id().is_none()));
-            let is_possible = flight.order < next_order;
-            if outbound.flights.insert(packet_id, flight).is_some() || !is_possible {
+            if outbound.flight(packet_id).is_some() || flight.order >= next_order {
                 return None;
             }
+            outbound.flights.insert(packet_id, flight);
         }
         Some(outbound)
     }
 
     pub(crate) fn flight(&self, packet_id: PacketId) -> Option<&Flight> {
-        self.flights.get(&packet_id)
+        self.flights.get(packet_id)
     }
 
     /// A message takes off under `packet_id`, at QoS 1 or 2.
@@ -123,8 +125,7 @@ impl Outbound {
         };
         self.bytes = self.bytes.saturating_add(stage.bytes());
         let order = self.take_order();
-        let before = self.flights.insert(packet_id, Flight { stage, order, sent: None });
-        debug_assert!(before.is_none(), "packet identifier {packet_id} was in use");
+        self.flights.insert(packet_id, Flight { stage, order, sent: None });
     }
 
     fn take_order(&mut self) -> u64 {
@@ -135,7 +136,7 @@ impl Outbound {
 
     /// A flight has been sent on the present connection, on which so many acknowledgements had come.
     pub(crate) fn mark(&mut self, packet_id: PacketId, acknowledgements: NonZeroU32) {
-        if let Some(flight) = self.flights.get_mut(&packet_id) {
+        if let Some(flight) = self.flights.get_mut(packet_id) {
             flight.sent = Some(acknowledgements);
         }
     }
@@ -149,12 +150,12 @@ impl Outbound {
     pub(crate) fn first_sent_at(&self, acknowledgements: NonZeroU32) -> Option<PacketId> {
         let sent = self.flights.iter().filter(|(_, flight)| flight.sent == Some(acknowledgements));
         let messages = sent.filter(|(_, flight)| flight.stage.accepted().is_some());
-        messages.min_by_key(|(_, flight)| flight.order).map(|(&packet_id, _)| packet_id)
+        messages.min_by_key(|(_, flight)| flight.order).map(|(packet_id, _)| packet_id)
     }
 
     /// A connection has ended on it.
     pub(crate) fn blame(&mut self, packet_id: PacketId) {
-        let stage = self.flights.get_mut(&packet_id).map(|flight| &mut flight.stage);
+        let stage = self.flights.get_mut(packet_id).map(|flight| &mut flight.stage);
         if let Some(Stage::AwaitPubAck(Some(accepted)) | Stage::AwaitPubRec(Some(accepted))) = stage {
             accepted.outgoing.failures = accepted.outgoing.failures.saturating_add(1);
         }
@@ -163,7 +164,7 @@ impl Outbound {
     /// The peer is to be told PUBREL from now on.
     pub(crate) fn release(&mut self, packet_id: PacketId) {
         let order = self.next_order;
-        if let Some(flight) = self.flights.get_mut(&packet_id) {
+        if let Some(flight) = self.flights.get_mut(packet_id) {
             self.bytes = self.bytes.saturating_sub(flight.stage.bytes());
             flight.stage = Stage::AwaitPubComp(flight.stage.id());
             // Releases are repeated in the order of their PUBRECs: v3[MQTT-4.6.0-4] v5[MQTT-4.6.0-4]
@@ -174,7 +175,7 @@ impl Outbound {
 
     /// Its publish has been settled otherwise.
     pub(crate) fn give_up(&mut self, packet_id: PacketId) {
-        if let Some(flight) = self.flights.get_mut(&packet_id)
+        if let Some(flight) = self.flights.get_mut(packet_id)
             && flight.stage.id().is_some()
         {
             self.bytes = self.bytes.saturating_sub(flight.stage.bytes());
@@ -188,7 +189,7 @@ impl Outbound {
 
     /// A flight has ended.
     pub(crate) fn land(&mut self, packet_id: PacketId) {
-        if let Some(flight) = self.flights.remove(&packet_id) {
+        if let Some(flight) = self.flights.remove(packet_id) {
             self.bytes = self.bytes.saturating_sub(flight.stage.bytes());
             self.settled = self.settled.saturating_sub(usize::from(flight.stage.id().is_none()));
         }
@@ -196,7 +197,7 @@ impl Outbound {
 
     /// Everything in flight, in the order in which it is to be sent again: v3\[MQTT-4.6.0-1\] v5\[MQTT-4.6.0-1\].
     pub(crate) fn in_order(&self) -> VecDeque<PacketId> {
-        let mut flights: Vec<_> = self.flights.iter().map(|(&packet_id, flight)| (flight.order, packet_id)).collect();
+        let mut flights: Vec<_> = self.flights.iter().map(|(packet_id, flight)| (flight.order, packet_id)).collect();
         flights.sort_unstable();
         flights.into_iter().map(|(_, packet_id)| packet_id).collect()
     }
@@ -205,8 +206,7 @@ impl Outbound {
     pub(crate) fn ground(&mut self) -> Vec<Accepted> {
         let mut again = Vec::new();
         for packet_id in self.in_order() {
-            if let Some(Flight { stage: Stage::AwaitPubAck(Some(mut accepted)), .. }) = self.flights.remove(&packet_id)
-            {
+            if let Some(Flight { stage: Stage::AwaitPubAck(Some(mut accepted)), .. }) = self.flights.remove(packet_id) {
                 accepted.outgoing.was_sent = true;
                 again.push(accepted);
             }
@@ -226,7 +226,7 @@ mod tests {
     const ONE: NonZeroU32 = NonZeroU32::MIN;
     const TWO: NonZeroU32 = ONE.saturating_add(1);
 
-    /// A node of the map holds eleven, and should be one of the small pieces of memory that allocators have at hand: about 1,000 bytes.
+    /// A message in flight costs this beside its own bytes.
     #[test]
     fn flights_are_small() {
         assert!(size_of::<Flight>() <= 88, "{}", size_of::<Flight>());
