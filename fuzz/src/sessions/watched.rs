@@ -1,6 +1,5 @@
 //! A machine under watch: whatever a host asks of it and a peer sends to it, its promises hold.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
@@ -159,13 +158,15 @@ pub struct Watched<M> {
     packet_bytes_max: Option<u32>,
     in_flight_max: u16,
     pub is_closed: bool,
+    /// Copies have been looked at, and nothing has happened since.
+    is_checked: bool,
     held: Vec<u8>,
     /// What has come in, from the last boundary on.
     came: Vec<u8>,
     /// What is on its way to the peer.
     pub sent: Vec<u8>,
     /// Everything that it has said and sent.
-    pub transcript: DefaultHasher,
+    pub transcript: Mixed,
 }
 
 impl<M: Machine> Watched<M> {
@@ -186,10 +187,11 @@ impl<M: Machine> Watched<M> {
             packet_bytes_max: None,
             in_flight_max: 0,
             is_closed: false,
+            is_checked: false,
             held: Vec::new(),
             came: Vec::new(),
             sent: Vec::new(),
-            transcript: DefaultHasher::new(),
+            transcript: Mixed::default(),
         }
     }
 
@@ -205,6 +207,7 @@ impl<M: Machine> Watched<M> {
         self.answered.clear();
         self.packet_bytes_max = None;
         self.is_closed = false;
+        self.is_checked = false;
         self.held.clear();
         self.came.clear();
         self.sent.clear();
@@ -310,7 +313,10 @@ impl<M: Machine> Watched<M> {
     }
 
     /// A copy is as good, and so is what has been on a disk.
-    pub fn check_copies(&self) {
+    pub fn check_copies(&mut self) {
+        if std::mem::replace(&mut self.is_checked, true) {
+            return;
+        }
         let copy = self.machine.clone();
         assert_eq!(copy, self.machine);
         assert_eq!(hash(&copy), hash(&self.machine));
@@ -323,6 +329,7 @@ impl<M: Machine> Watched<M> {
 
     /// Takes everything that it has to say and to send, and looks at it.
     pub fn settle(&mut self) {
+        self.is_checked = false;
         while let Some(event) = self.machine.poll_event() {
             self.hear(&event);
         }
@@ -336,8 +343,10 @@ impl<M: Machine> Watched<M> {
         }
         assert_eq!(self.machine.pending() + self.elsewhere, self.open.len(), "what is not settled is pending");
         assert!(self.machine.pending() <= self.limits.queued_messages_max);
-        let bytes = self.machine.session().pending_bytes();
-        assert!(bytes <= self.limits.queued_bytes_max || self.machine.pending() <= 1, "{bytes} bytes are pending");
+        if self.machine.pending() > 1 {
+            let bytes = self.machine.session().pending_bytes();
+            assert!(bytes <= self.limits.queued_bytes_max, "{bytes} bytes are pending");
+        }
         assert!(self.requests.len() <= self.limits.requests_max);
         if self.machine.is_connected() && self.machine.version().has_receive_maximum() {
             assert!(self.tokens.len() <= self.receive_maximum.into(), "more is handed out than we take");
@@ -490,9 +499,45 @@ impl<M: Machine> Watched<M> {
 }
 
 fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Mixed::default();
     value.hash(&mut hasher);
     hasher.finish()
+}
+
+/// A hash without branches. A fuzzer follows each comparison, and the standard library's hash would be half of all that it has to follow.
+#[derive(Default)]
+pub struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks();
+        words.iter().for_each(|&word| self.write_u64(u64::from_le_bytes(word)));
+        rest.iter().for_each(|&byte| self.write_u64(byte.into()));
+    }
+
+    fn write_u8(&mut self, word: u8) {
+        self.write_u64(word.into());
+    }
+
+    fn write_u16(&mut self, word: u16) {
+        self.write_u64(word.into());
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.write_u64(word.into());
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 pub fn codec(version: Version, role: Role) -> Codec {
