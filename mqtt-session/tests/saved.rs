@@ -216,7 +216,7 @@ fn no_changed_byte_does_harm() {
     }
 }
 
-/// Names that are used twice, or were never given, would settle a publish twice, or not at all.
+/// Names that are used twice, or were never given, would settle a publish twice, or not at all. So would numbers above which there are none.
 #[test]
 fn a_session_with_impossible_names_is_refused() {
     let mut session = SessionState::default();
@@ -230,10 +230,33 @@ fn a_session_with_impossible_names_is_refused() {
     for (name, at) in names.into_iter().enumerate() {
         assert_eq!(usize::from(bytes[at + 5 + 7]), name);
     }
-    for (at, value) in [(names[1] + 12, 0), (names[1] + 12, 2), (names[2] + 12, 3), (17, 2)] {
+    for (at, value) in [(names[1] + 12, 0), (names[1] + 12, 2), (names[2] + 12, 3), (17, 2), (10, 0x80), (18, 0x80)] {
         let mut changed = bytes.clone();
         changed[at] = value;
         assert!(matches!(SessionState::import(Instant::ZERO, &changed), Err(ImportError::Invalid { .. })), "{at}");
+    }
+}
+
+/// They would change places when the server has forgotten the session, and wait in an order that is not that of their names.
+#[test]
+fn a_session_whose_messages_overtook_each_other_is_refused() {
+    let mut pair = Pair::persistent(Version::V5);
+    for payload in ["1", "2"] {
+        pair.publish("a", payload, QoS::AtLeastOnce);
+    }
+    pair.cut();
+    let bytes = pair.client.session().export(Instant::ZERO);
+    // Behind the head, two flights of the same length. The number of a flight is behind the record's head and the packet identifier.
+    let length = 5 + usize::from(bytes[34]);
+    let orders = [30, 30 + length].map(|at| at + 5 + 2 + 7);
+    assert_eq!(orders.map(|at| bytes[at]), [0, 1]);
+    for numbers in [[1, 0], [1, 1], [0, 2]] {
+        let mut changed = bytes.clone();
+        orders.into_iter().zip(numbers).for_each(|(at, number)| changed[at] = number);
+        assert!(
+            matches!(SessionState::import(Instant::ZERO, &changed), Err(ImportError::Invalid { .. })),
+            "{numbers:?}"
+        );
     }
 }
 

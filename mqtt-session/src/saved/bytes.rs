@@ -29,6 +29,9 @@ const WAS_SENT: u8 = 1 << 5;
 const EXPIRES: u8 = 1 << 6;
 const GIVE_UP: u8 = 1 << 7;
 
+/// Nobody counts to this.
+const COUNT_MAX: u64 = u64::MAX >> 1;
+
 /// Why bytes are no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -87,6 +90,8 @@ impl SessionState {
     /// until it has waited for long enough (flag 128; never in flight), u16 number of subscription identifiers, u32 each of them; then, as a PUBLISH packet of MQTT 5.0 at QoS 0, what
     /// was published. The flags: QoS of the delivery (1, 2), QoS of what was published (4, 8), retain flag of the delivery (16), was sent in a session that the peer
     /// lost (32).
+    ///
+    /// Publishes and flights are numbered one by one, below 2⁶³, and messages take off in the order in which they were published.
     #[must_use]
     pub fn export(&self, at: Instant) -> Vec<u8> {
         let mut out = Vec::new();
@@ -161,7 +166,7 @@ fn import_format_1(at: Instant, len: usize, mut rest: &[u8]) -> Result<SessionSt
                 };
                 (session.next_id, session.generation) = (next_id, generation);
                 session.outbound = Outbound::from_parts(next_order, flights).ok_or(invalid("flights"))?;
-                let is_whole = body.is_empty() && rest.is_empty() && has_only_its_own(&session);
+                let is_whole = body.is_empty() && rest.is_empty() && is_possible(&session);
                 return if is_whole { Ok(session) } else { Err(invalid("the end")) };
             }
             _ => return Err(invalid("record")),
@@ -176,13 +181,21 @@ fn is_next(queue: &Queue, accepted: &Accepted) -> bool {
     queue.last().is_none_or(|last| last < accepted.id)
 }
 
-/// Every publish has a number of its own, below the next one; what is in flight was there before what waits.
-fn has_only_its_own(session: &SessionState) -> bool {
-    let (_, flights) = session.outbound.parts();
-    let mut ids: Vec<_> = flights.filter_map(|(_, flight)| flight.stage.id()).collect();
+/// Every publish has a number of its own, below the next one; what is in flight was there before what waits. Flights began one after the other, their messages in the
+/// order of their numbers. No number is so high that counting could end.
+fn is_possible(session: &SessionState) -> bool {
+    let (next_order, flights) = session.outbound.parts();
+    let mut flights: Vec<_> = flights.map(|(_, flight)| flight).collect();
+    flights.sort_unstable_by_key(|flight| flight.order);
+    let messages = flights.iter().filter_map(|flight| Some(flight.stage.accepted()?.id));
+    let mut ids: Vec<_> = flights.iter().filter_map(|flight| flight.stage.id()).collect();
     ids.sort_unstable();
     ids.extend(session.queue.iter().map(|waiting| waiting.accepted.id));
-    ids.is_sorted_by(|one, next| one < next) && ids.last().is_none_or(|last| last.0 < session.next_id)
+    flights.is_sorted_by(|one, next| one.order < next.order)
+        && messages.is_sorted()
+        && ids.is_sorted_by(|one, next| one < next)
+        && ids.last().is_none_or(|last| last.0 < session.next_id)
+        && session.next_id.max(next_order) <= COUNT_MAX
 }
 
 // --- writing -------------------------------------------------------------------------------------------------------------
