@@ -10,8 +10,12 @@ use proptest::prelude::*;
 
 type Check = fn(&[u8]);
 
-const TARGETS: [(&str, Check); 3] =
-    [("client", sessions::client), ("server", sessions::server), ("pair", sessions::pair)];
+const TARGETS: [(&str, Check); 4] = [
+    ("client", sessions::client),
+    ("server", sessions::server),
+    ("pair", sessions::pair),
+    ("session", sessions::session),
+];
 
 #[test]
 fn every_seed_of_every_target_holds() {

@@ -6,10 +6,13 @@
 //!
 //! Each runs twice, and says and sends the same.
 //!
+//! * [`session`]: a session out of any bytes, if they are one. Both machines go on with it as with one of their own.
+//!
 //! These files are part of each target, and of a test of `mqtt-session` that replays the seeds. A seed's bytes are [`Choices`].
 
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each target uses its part")]
 
+mod import;
 mod pair;
 mod peer;
 mod watched;
@@ -28,6 +31,7 @@ use mqtt_session::{
 use peer::Peer;
 use watched::{Heard, Machine, Watched, some_limits};
 
+pub use import::{parts, session};
 pub use pair::pair;
 
 /// A client, a host that does anything, and a server that says anything.
@@ -159,7 +163,15 @@ fn run_client(data: &[u8]) -> u64 {
         options.authentication = Some(Authentication::new("m"));
     }
     let mut watched = Watched::new(Client::new(options.clone()), options.limits.clone(), options.receive_maximum);
-    let mut peer = Peer::default();
+    client_ops(&mut watched, &mut Peer::default(), &options, choices);
+    watched.close();
+    watched.abandon();
+    assert!(watched.open.is_empty(), "all is settled");
+    watched.check_copies();
+    watched.transcript.finish()
+}
+
+fn client_ops(watched: &mut Watched<Client>, peer: &mut Peer, options: &ConnectOptions, choices: &mut Choices<'_>) {
     for _ in 0..OPS_MAX {
         watched.heard.clear();
         match choices.byte() {
@@ -170,10 +182,10 @@ fn run_client(data: &[u8]) -> u64 {
                     assert!(before.is_idle());
                     watched.settle();
                     if choices.byte() % 8 != 1 {
-                        peer.welcome(&watched, choices);
+                        peer.welcome(watched, choices);
                     }
                 } else {
-                    request(&mut watched, choices);
+                    request(watched, choices);
                 }
             }
             10..=14 => {
@@ -194,14 +206,9 @@ fn run_client(data: &[u8]) -> u64 {
                 let _ = watched.machine.reauthenticate(now, data, Properties::EMPTY);
                 watched.settle();
             }
-            op => common_op(&mut watched, &mut peer, choices, op % 12),
+            op => common_op(watched, peer, choices, op % 12),
         }
     }
-    watched.close();
-    watched.abandon();
-    assert!(watched.open.is_empty(), "all is settled");
-    watched.check_copies();
-    watched.transcript.finish()
 }
 
 /// The host of one server.
@@ -213,6 +220,10 @@ struct Desk {
 }
 
 impl Desk {
+    fn new(options: ServerOptions, session: SessionState) -> Self {
+        Self { options, kept: Some(session), is_asked: false, questions: Vec::new() }
+    }
+
     fn listen(&mut self, watched: &mut Watched<Server>) {
         for heard in watched.heard.drain(..) {
             match heard {
@@ -255,6 +266,7 @@ impl Desk {
                     if is_new {
                         watched.open.clear();
                         watched.late.clear();
+                        watched.inherited = 0;
                     }
                     (self.kept, watched.elsewhere) = (None, 0);
                 }
@@ -289,24 +301,27 @@ fn run_server(data: &[u8]) -> u64 {
     let options = some_server_options(choices);
     let machine = Server::new(mqtt_session::Instant::ZERO, options.clone());
     let mut watched = Watched::new(machine, options.limits.clone(), options.receive_maximum);
-    let mut desk = Desk { options, kept: Some(SessionState::default()), is_asked: false, questions: Vec::new() };
-    let mut peer = Peer::default();
+    let mut desk = Desk::new(options, SessionState::default());
+    server_ops(&mut watched, &mut Peer::default(), &mut desk, choices);
+    watched.abandon_all(&mut desk.kept);
+    watched.transcript.finish()
+}
+
+fn server_ops(watched: &mut Watched<Server>, peer: &mut Peer, desk: &mut Desk, choices: &mut Choices<'_>) {
     peer.hello(choices);
     for _ in 0..OPS_MAX {
         match choices.byte() {
             0 => break,
-            1..=20 => desk.answer(&mut watched, choices),
+            1..=20 => desk.answer(watched, choices),
             op @ 21..=25 => {
                 peer.line.clear();
-                desk.next(&mut watched, op % 2 == 1);
+                desk.next(watched, op % 2 == 1);
                 peer.hello(choices);
             }
-            op => common_op(&mut watched, &mut peer, choices, op % 12),
+            op => common_op(watched, peer, choices, op % 12),
         }
-        desk.listen(&mut watched);
+        desk.listen(watched);
     }
-    watched.abandon_all(&mut desk.kept);
-    watched.transcript.finish()
 }
 
 impl Watched<Server> {

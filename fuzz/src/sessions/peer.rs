@@ -22,7 +22,7 @@ impl Peer {
     }
 
     /// Says what its codec can say in some version; else nothing.
-    fn say(&mut self, version: Version, role: Role, packet: &Packet<'_>) {
+    pub fn say(&mut self, version: Version, role: Role, packet: &Packet<'_>) {
         let mut out = TransmitBuf::new();
         if codec(version, role).encode(packet, &mut out).is_ok() {
             out.slices().for_each(|slice| self.line.extend_from_slice(slice));
@@ -96,6 +96,11 @@ impl Peer {
         if choices.byte() % 16 == 1 {
             used = choices.pick(&[Use::AwaitPubAck, Use::AwaitPubRec, Use::AwaitPubComp]);
         }
+        self.acknowledge(version, role, used, ack);
+    }
+
+    /// The answer that is waited for.
+    pub fn acknowledge(&mut self, version: Version, role: Role, used: Use, ack: Ack<'_>) {
         let codes = [ack.reason_code];
         match used {
             Use::AwaitPubAck => self.say(version, role, &Packet::PubAck(ack)),
