@@ -26,6 +26,10 @@ pub(crate) enum Control {
     CompletedLate,
     /// A server that forgets with each connection which QoS 2 messages it has received.
     ServerForgetsReceived,
+    /// A server that has forgotten the session and says that it has not.
+    ServerHidesThatItForgot,
+    /// A server that keeps a new session in which nothing has come from the client.
+    ServerKeepsUnheard,
     /// A wire that loses a packet now and then, and no others.
     WireLoses,
     /// A wire that brings a PUBLISH again, later.
@@ -42,7 +46,11 @@ impl Control {
             Self::ReleasedLate => is_new(RELEASE),
             Self::ReceivedLate => is_new(RECEIVED),
             Self::CompletedLate => !before.packet_ids(RECEIVED).is_subset(&after.packet_ids(RECEIVED)),
-            Self::ServerForgetsReceived | Self::WireLoses | Self::WireRepeats => false,
+            Self::ServerForgetsReceived
+            | Self::ServerHidesThatItForgot
+            | Self::ServerKeepsUnheard
+            | Self::WireLoses
+            | Self::WireRepeats => false,
         }
     }
 }

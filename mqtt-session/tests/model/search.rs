@@ -44,7 +44,7 @@ pub(crate) fn search(bounds: &Bounds) -> Result<Figures, Counterexample> {
             let mut goes_on = false;
             let mut failed = None;
             world.successors(bounds, |step, reached| {
-                goes_on |= !matches!(step, Step::Cut | Step::Crash(_));
+                goes_on |= !matches!(step, Step::Cut | Step::Crash(_) | Step::Forget);
                 match reached {
                     Ok(reached) => {
                         if seen.index(&reached, Some((index, step))) {

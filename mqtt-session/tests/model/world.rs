@@ -1,6 +1,6 @@
 //! One state of the model, and the steps that lead out of it.
 //!
-//! The machines are the real ones. What is modelled is everything around them: two applications, a wire in each direction, a disk at each end, and two
+//! The machines are the real ones. What is modelled is everything around them: two applications, a wire in each direction, a disk at each end, and three
 //! budgets for bad luck. Each application publishes its part of the [plan](Bounds::plan) and takes what arrives. Time stands still.
 
 use std::collections::VecDeque;
@@ -8,7 +8,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use mqtt_proto::{Codec, Delivery, Frame, Packet, Properties, QoS, ReasonCode, TopicName, TransmitBuf, Version};
+use mqtt_proto::{
+    Codec, Delivery, Frame, Packet, Properties, QoS, ReasonCode, Subscription, TopicFilter, TopicName, TransmitBuf,
+    Version,
+};
 use mqtt_session::{
     Accept, AckError, AckToken, Acknowledge, Client, ConnectOptions, Event, Instant, Limits, Message, Outcome,
     PublishId, Published, Server, ServerOptions, SessionState, Transmit,
@@ -53,6 +56,11 @@ pub(crate) struct Bounds {
     pub(crate) cuts: u8,
     /// Ends that stop, and begin again with what is on their disk.
     pub(crate) crashes: u8,
+    /// Sessions that the server forgets, and says so when the client comes again.
+    ///
+    /// If that CONNACK is lost, a client would be told the next time that there is a session, and take the new one for its old one. So a server's host does not keep a new
+    /// session in which nothing has come from the client, and has no messages for it before. A client, told that there is no session, subscribes.
+    pub(crate) forgets: u8,
     /// What is broken on purpose.
     pub(crate) control: Option<Control>,
 }
@@ -74,6 +82,8 @@ pub(crate) enum Step {
     Cut,
     /// The end stops, with the connection, and begins again with what is on its disk.
     Crash(End),
+    /// The server forgets the session, with all messages of its own.
+    Forget,
     /// A control: the first packet on the wire to this end is lost, and nothing else. Counts as a cut.
     Lose(End),
     /// A control: a copy is made of the first packet on the wire to this end. Counts as a cut.
@@ -103,6 +113,8 @@ pub(crate) struct World {
     server: Option<Rc<Server>>,
     /// The client's session, while no connection has it.
     kept: Option<Rc<SessionState>>,
+    /// In the present session something has come from the client, behind its CONNECT.
+    is_heard: bool,
     to_client: VecDeque<Rc<[u8]>>,
     to_server: VecDeque<Rc<[u8]>>,
     /// What has become of each message of the plan.
@@ -115,6 +127,7 @@ pub(crate) struct World {
     copied: Option<(End, Rc<[u8]>)>,
     cuts_left: u8,
     crashes_left: u8,
+    forgets_left: u8,
 }
 
 /// What the applications and the wire know of a message.
@@ -122,12 +135,16 @@ pub(crate) struct World {
 struct Story {
     published: Option<PublishId>,
     settled: bool,
-    /// The packet identifier under which it went out last.
+    /// The packet identifier under which it went out last, in the present session.
     packet_id: Option<u16>,
     /// It went out on the present connection.
     is_out: bool,
     received: bool,
     taken: bool,
+    /// The server forgot the session while it was in flight.
+    at_risk: bool,
+    /// It went with the session: at QoS 2 it is not known whether it arrived; of one of the server's, nothing more is heard.
+    lost: bool,
 }
 
 impl World {
@@ -136,6 +153,7 @@ impl World {
             client: Rc::new(Client::new(client_options(bounds))),
             server: None,
             kept: None,
+            is_heard: false,
             to_client: VecDeque::new(),
             to_server: VecDeque::new(),
             stories: vec![Story::default(); bounds.plan.len()],
@@ -144,6 +162,7 @@ impl World {
             copied: None,
             cuts_left: bounds.cuts,
             crashes_left: bounds.crashes,
+            forgets_left: bounds.forgets,
         }
     }
 
@@ -178,6 +197,9 @@ impl World {
         if self.crashes_left > 0 {
             ENDS.into_iter().for_each(|end| can(Step::Crash(end)));
         }
+        if self.forgets_left > 0 && self.kept.is_some() {
+            can(Step::Forget);
+        }
         if self.cuts_left > 0 && bounds.control == Some(Control::WireLoses) {
             ENDS.into_iter().filter(|&end| !self.wire(end).is_empty()).for_each(|end| can(Step::Lose(end)));
         }
@@ -203,6 +225,11 @@ impl World {
                 self.cut(bounds).map(|()| true)?
             }
             Step::Crash(end) => self.crash(bounds, end).map(|()| true)?,
+            Step::Forget => {
+                self.forgets_left -= 1;
+                self.forget(bounds);
+                true
+            }
             Step::Lose(_) | Step::Copy(_) | Step::Echo(_) => {
                 self.disturb(step);
                 true
@@ -212,7 +239,7 @@ impl World {
             match step {
                 Step::Publish(end) | Step::Deliver(end) | Step::Take(end, _) => drop(self.transmit(bounds, end)?),
                 Step::Connect => drop(self.transmit(bounds, End::Client)?),
-                Step::Transmit(_) | Step::Cut | Step::Crash(_) => {}
+                Step::Transmit(_) | Step::Cut | Step::Crash(_) | Step::Forget => {}
                 Step::Lose(_) | Step::Copy(_) | Step::Echo(_) => {}
             }
         }
@@ -233,8 +260,8 @@ impl World {
     /// Nothing but bad luck can happen any more: all must be done.
     pub(crate) fn check_end(&self, bounds: &Bounds) -> Checked {
         for (number, story) in self.stories.iter().enumerate() {
-            demand!(story.taken, "message {number} is lost");
-            demand!(story.settled, "message {number} is never settled");
+            demand!(story.taken || story.lost, "message {number} is lost");
+            demand!(story.settled || story.lost, "message {number} is never settled");
         }
         demand!(self.client.is_connected(), "the client is not connected");
         for end in ENDS {
@@ -255,6 +282,9 @@ impl World {
     fn publish(&mut self, bounds: &Bounds, end: End) -> Checked<bool> {
         let is_next = |number: &usize| bounds.plan[*number].0 == end && self.stories[*number].published.is_none();
         let Some(number) = (0..bounds.plan.len()).find(is_next) else { return Ok(false) };
+        if end == End::Server && bounds.forgets > 0 && !self.is_heard {
+            return Ok(false);
+        }
         let payload = [number as u8];
         let mut message = Message::new(TopicName::new("t").unwrap(), &payload[..]);
         message.qos = bounds.plan[number].1;
@@ -293,6 +323,7 @@ impl World {
 
     fn deliver(&mut self, bounds: &Bounds, end: End) -> Checked {
         let Some(packet) = self.wire_mut(end).pop_front() else { return Ok(()) };
+        self.is_heard |= end == End::Server && self.server.as_ref().is_some_and(|server| server.is_connected());
         let mut input = &packet[..];
         while let Some(event) = match (end, &mut self.server) {
             (End::Client, _) => Rc::make_mut(&mut self.client).handle_input(NOW, &mut input),
@@ -338,13 +369,16 @@ impl World {
         let had_session = server.is_connected();
         let end = Rc::make_mut(&mut server);
         end.handle_closed(NOW);
-        if had_session {
+        let is_kept = bounds.forgets == 0 || self.is_heard || bounds.control == Some(Control::ServerKeepsUnheard);
+        if had_session && is_kept {
             let session = end.take_session();
             self.kept = Some(Rc::new(if bounds.control == Some(Control::ServerForgetsReceived) {
                 Disk::of(&session).without_received().session()
             } else {
                 session
             }));
+        } else if had_session {
+            self.forget(bounds);
         }
         self.server = Some(server);
         ENDS.into_iter().try_for_each(|end| self.hear_all(bounds, end))?;
@@ -371,6 +405,20 @@ impl World {
             End::Server => self.kept = self.kept.is_some().then(|| Rc::new(found.session())),
         }
         Ok(())
+    }
+
+    fn forget(&mut self, bounds: &Bounds) {
+        self.kept = None;
+        for (story, (by, _)) in self.stories.iter_mut().zip(&bounds.plan).filter(|(story, _)| story.published.is_some())
+        {
+            match by {
+                // What has left the queue may still wait in the output.
+                End::Client if !story.settled => story.at_risk |= story.packet_id.take().is_some() || bounds.lazy,
+                End::Client => {}
+                // The next session begins anew with the names of publishes, too.
+                End::Server => story.lost = true,
+            }
+        }
     }
 
     fn disturb(&mut self, step: Step) {
@@ -411,12 +459,12 @@ impl World {
         for (other, story) in self.stories.iter().enumerate() {
             let is_same = bounds.plan[other].0 == end && story.packet_id == Some(packet_id);
             demand!(
-                !is_same || other == number || story.settled,
+                !is_same || other == number || story.settled || story.lost,
                 "packet identifier {packet_id} of message {other} is used again for message {number}"
             );
         }
         let story = &mut self.stories[number];
-        demand!(!story.settled, "message {number} is sent after it was settled");
+        demand!(!story.settled && !story.lost, "message {number} is sent after it was settled");
         demand!(!story.is_out, "message {number} is sent twice on one connection");
         let was_sent = story.packet_id.replace(packet_id);
         demand!(
@@ -446,13 +494,29 @@ impl World {
             Event::ConnectRequested(_) => {
                 let mut answer = Accept::new("c");
                 let kept = self.kept.take();
-                answer.session_present = kept.is_some();
+                self.is_heard &= kept.is_some();
+                let has_forgotten = self.forgets_left < bounds.forgets;
+                let hides_that = bounds.control == Some(Control::ServerHidesThatItForgot);
+                answer.session_present = kept.is_some() || (has_forgotten && hides_that);
                 let Some(server) = &mut self.server else { return Ok(()) };
                 let mut session = kept.map_or_else(SessionState::default, |kept| SessionState::clone(&kept));
                 let accepted = Rc::make_mut(server).accept(NOW, &mut session, &answer);
                 demand!(accepted == Ok(()), "the client can't be accepted: {accepted:?}");
             }
-            Event::Connected(_) => {}
+            Event::Connected(connack) => {
+                if bounds.forgets > 0 && !connack.session_present {
+                    let all = [Subscription::new(TopicFilter::new("t").unwrap(), QoS::ExactlyOnce)];
+                    let asked = Rc::make_mut(&mut self.client).subscribe(NOW, &all, Properties::EMPTY);
+                    demand!(asked.is_ok(), "the client can't subscribe: {asked:?}");
+                }
+            }
+            Event::SubscribeRequested(ask) => {
+                let Some(server) = &mut self.server else { return Ok(()) };
+                let codes = [ReasonCode::GrantedQos2];
+                let answered = Rc::make_mut(server).suback(NOW, ask.packet_id, &codes, Properties::EMPTY);
+                demand!(answered == Ok(()), "the client can't be subscribed: {answered:?}");
+            }
+            Event::Subscribed { .. } | Event::RequestLost { .. } => {}
             Event::Disconnected(disconnected) => {
                 let cause = disconnected.cause;
                 let is_expected = cause == mqtt_session::DisconnectCause::TransportClosed;
@@ -482,19 +546,21 @@ impl World {
         demand!(!is_twice, "message {number} is handed out twice on one connection");
         self.stories[at].received = true;
         let mut earlier = self.stories.iter().zip(&bounds.plan).take(at).filter(|(_, (from, _))| *from == by);
-        demand!(earlier.all(|(story, _)| story.received), "message {number} overtakes another");
+        demand!(earlier.all(|(story, _)| story.received || story.lost), "message {number} overtakes another");
         Ok(())
     }
 
     fn settled(&mut self, bounds: &Bounds, end: End, id: PublishId, outcome: Outcome) -> Checked {
         let mut named = self.stories.iter_mut().zip(&bounds.plan).enumerate();
-        let is_it = |story: &Story, by: End| by == end && story.published == Some(id);
-        let Some((number, (story, _))) = named.find(|(_, (story, (by, _)))| is_it(story, *by)) else {
+        let is_it = |story: &Story, by: End| by == end && story.published == Some(id) && !story.lost;
+        let Some((number, (story, (_, qos)))) = named.find(|(_, (story, (by, _)))| is_it(story, *by)) else {
             return Err(Failure(format!("something is settled that was not published: {id:?}")));
         };
         demand!(!story.settled, "message {number} is settled twice");
-        demand!(outcome == Outcome::Delivered(ReasonCode::Success), "message {number} is settled as {outcome:?}");
-        demand!(story.taken, "message {number} is lost: it is settled as delivered, and nobody took it");
+        story.lost = outcome == Outcome::SessionLost && story.at_risk && *qos == QoS::ExactlyOnce;
+        let is_delivered = outcome == Outcome::Delivered(ReasonCode::Success);
+        demand!(is_delivered || story.lost, "message {number} is settled as {outcome:?}");
+        demand!(story.taken || story.lost, "message {number} is lost: it is settled as delivered, and nobody took it");
         story.settled = true;
         story.is_out = false;
         Ok(())
