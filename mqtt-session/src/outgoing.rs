@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use mqtt_proto::{Codec, Delivery, Packet, PublishBuf, QoS, SubscriptionId, Version};
+use mqtt_proto::{Codec, Delivery, Packet, PublishBuf, QoS, SubscriptionId, TopicFilterBuf, Version};
 
 use crate::{Instant, Outcome, PublishError, PublishId};
 
@@ -36,6 +36,8 @@ pub struct Outgoing {
     pub(crate) failures: u32,
     /// The receiver's subscriptions that it matches (5.0 section 3.3.2.3.8).
     pub subscription_ids: Vec<SubscriptionId>,
+    /// The shared subscription because of which it is this receiver's. Not exported.
+    pub(crate) share: Option<Arc<TopicFilterBuf>>,
     /// When it is no longer worth delivering; `None`: never. What is left of the time goes with the message.
     pub expires: Option<Instant>,
 }
@@ -53,6 +55,7 @@ impl Outgoing {
             expires: interval.map(|seconds| now + Duration::from_secs(seconds.into())),
             message,
             subscription_ids: Vec::new(),
+            share: None,
         }
     }
 

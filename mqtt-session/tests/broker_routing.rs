@@ -323,8 +323,10 @@ fn what_is_not_offered_is_refused() {
     no_wildcards.server.wildcard_subscription_available = false;
     let mut no_identifiers = BrokerOptions::default();
     no_identifiers.server.subscription_identifier_available = false;
+    let mut no_shares = BrokerOptions::default();
+    no_shares.server.shared_subscription_available = false;
     let table = [
-        (BrokerOptions::default(), "$share/group/a", None, "Disconnect 9E"),
+        (no_shares, "$share/group/a", None, "Disconnect 9E"),
         (no_wildcards, "a/+", None, "Disconnect A2"),
         (no_identifiers, "a", Some(1), "Disconnect A1"),
     ];

@@ -203,7 +203,9 @@ impl Broker {
         let due = found.due();
         if is_over {
             // v3[MQTT-3.1.2-6]
-            self.registry.remove(session);
+            if let Some(ended) = self.registry.remove(session) {
+                self.bequeath(now, ended);
+            }
         } else {
             let owner = Owner::Session(session);
             self.deadlines.arm(owner, &mut found.armed, due);
@@ -237,7 +239,9 @@ impl Broker {
         if let Some(mut session) = self.registry.remove(id) {
             let owner = Owner::Session(id);
             self.deadlines.disarm(owner, &mut session.armed);
-            if let Some(will) = session.will {
+            let will = session.will.take();
+            self.bequeath(now, session);
+            if let Some(will) = will {
                 self.publish_will(now, (id, will.will));
             }
         }

@@ -13,6 +13,7 @@ mod registry;
 mod retained;
 mod rights;
 mod route;
+mod share;
 mod slab;
 mod subscribe;
 mod tree;
@@ -31,6 +32,7 @@ use deadlines::{Deadlines, Owner};
 use hash::Secret;
 use registry::{Hit, Registry};
 use route::is_dropped;
+use share::GroupHit;
 
 pub use acl::{Access, AccessRules, RuleError};
 pub use ask::{AskId, NotAsked, Question};
@@ -95,7 +97,7 @@ pub use tree::{Matches, SubscriptionTree, TreeFull};
 /// # What is kept
 ///
 /// A session ends with its connection if the client wants that (Clean Session, or a Session Expiry Interval of 0); any other waits, with its subscriptions and the messages at QoS 1 and 2 for it, until
-/// it expires. Retained messages belong to no session. All of it is bounded: see [`BrokerOptions`].
+/// it expires. What waits for it because of a shared subscription goes to another member then. Retained messages belong to no session. All of it is bounded: see [`BrokerOptions`].
 #[derive(Clone, Debug)]
 pub struct Broker {
     options: BrokerOptions,
@@ -119,6 +121,7 @@ pub struct Broker {
     events_dropped: u64,
     /// Room to work in, used again and again.
     hits: Vec<Hit>,
+    groups: Vec<GroupHit>,
 }
 
 // --- the network and the clock -------------------------------------------------------------------------------------------
@@ -130,7 +133,6 @@ impl Broker {
     pub fn new(mut options: BrokerOptions, seed: u64) -> Self {
         // So that what becomes of a message can be said in its acknowledgement.
         options.server.acknowledge = Acknowledge::Manually;
-        options.server.shared_subscription_available = false;
         Self {
             connections: Connections::new(),
             registry: Registry::new(options.subscriptions_per_session_max),
@@ -148,6 +150,7 @@ impl Broker {
             retained_dropped: 0,
             events_dropped: 0,
             hits: Vec::new(),
+            groups: Vec::new(),
             options,
         }
     }

@@ -21,7 +21,8 @@ use crate::{DisconnectCause, ServerOptions};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct BrokerOptions {
-    /// What each connection offers, and its bounds. The broker acknowledges messages by itself, and has no shared subscriptions, whatever this says.
+    /// What each connection offers, and its bounds. The broker acknowledges messages by itself, whatever this says. Shared subscriptions are
+    /// on here.
     pub server: ServerOptions,
     /// Connections at a time, those included that have not sent CONNECT. Default: 10,000.
     pub connections_max: usize,
@@ -48,7 +49,7 @@ pub struct BrokerOptions {
 impl Default for BrokerOptions {
     fn default() -> Self {
         Self {
-            server: ServerOptions::default(),
+            server: ServerOptions { shared_subscription_available: true, ..ServerOptions::default() },
             connections_max: 10_000,
             sessions_max: 100_000,
             subscriptions_per_session_max: 1_000,

@@ -9,6 +9,7 @@ use mqtt_proto::{QoS, ReasonCode, SubscriptionId, SubscriptionOptions, TopicFilt
 use super::connections::ConnectionId;
 use super::due::RetainedDue;
 use super::policy::Principal;
+use super::share::{Group, GroupHit};
 use super::slab::{Key, Slab};
 use super::tree::SubscriptionTree;
 use super::wills::DelayedWill;
@@ -90,6 +91,56 @@ impl Grant {
 pub(super) struct Subscribers {
     filter: TopicFilterBuf,
     grants: BTreeMap<SessionId, Grant>,
+    groups: Vec<Group>,
+}
+
+impl Subscribers {
+    fn new(filter: TopicFilter<'_>) -> Self {
+        Self { filter: filter.into(), grants: BTreeMap::new(), groups: Vec::new() }
+    }
+
+    fn group_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
+        self.groups.iter_mut().find(|group| *group.name == *name)
+    }
+
+    fn grant_mut(&mut self, id: SessionId, share: Option<&[u8]>) -> Option<&mut Grant> {
+        match share {
+            Some(name) => self.group_mut(name)?.grant_mut(id),
+            None => self.grants.get_mut(&id),
+        }
+    }
+
+    fn insert(&mut self, id: SessionId, whole: TopicFilter<'_>, share: Option<&[u8]>, grant: Grant) {
+        let Some(name) = share else {
+            self.grants.insert(id, grant);
+            return;
+        };
+        if self.group_mut(name).is_none() {
+            self.groups.push(Group::new(whole, name));
+        }
+        if let Some(group) = self.group_mut(name) {
+            group.join(id, grant);
+        }
+    }
+
+    /// False: there was no such subscription.
+    fn remove(&mut self, id: SessionId, share: Option<&[u8]>) -> bool {
+        let Some(name) = share else {
+            return self.grants.remove(&id).is_some();
+        };
+        let has_left = self.group_mut(name).is_some_and(|group| group.leave(id));
+        self.groups.retain(|group| !group.is_empty());
+        has_left
+    }
+
+    fn is_empty(&self) -> bool {
+        self.grants.is_empty() && self.groups.is_empty()
+    }
+}
+
+/// A filter as it is matched, and the name under which it is shared.
+fn split(whole: TopicFilter<'_>) -> (TopicFilter<'_>, Option<&[u8]>) {
+    whole.shared().map_or((whole, None), |(name, filter)| (filter, Some(name.as_bytes())))
 }
 
 /// A subscription that a message is for.
@@ -165,11 +216,11 @@ impl Registry {
         filter: TopicFilter<'_>,
         grant: Grant,
     ) -> Result<bool, ReasonCode> {
-        let subscribers = self.tree.get_mut(filter);
-        if let Some(before) = subscribers.and_then(|subscribers| subscribers.grants.get_mut(&id)) {
+        if let Some(before) = self.grant_mut(id, filter) {
             *before = grant;
             return Ok(false);
         }
+        let (inner, share) = split(filter);
         let session = self
             .sessions
             .get_mut(id.0)
@@ -177,19 +228,20 @@ impl Registry {
             .ok_or(ReasonCode::QuotaExceeded)?;
         let subscribers = self
             .tree
-            .get_or_insert_with(filter, || Subscribers { filter: filter.into(), grants: BTreeMap::new() })
+            .get_or_insert_with(inner, || Subscribers::new(inner))
             .map_err(|_full| ReasonCode::QuotaExceeded)?;
-        subscribers.grants.insert(id, grant);
-        session.filters.insert(subscribers.filter.clone());
+        subscribers.insert(id, filter, share, grant);
+        session.filters.insert(if share.is_some() { filter.into() } else { subscribers.filter.clone() });
         self.subscriptions = self.subscriptions.saturating_add(1);
         Ok(true)
     }
 
     /// Ends the subscription to exactly this filter: v3\[MQTT-3.10.4-1\] v5\[MQTT-3.10.4-1\]. False: there is none.
     pub(super) fn unsubscribe(&mut self, id: SessionId, filter: TopicFilter<'_>) -> bool {
-        let Some(filter) = self.revoke(id, filter) else {
+        if !self.revoke(id, filter) {
             return false;
-        };
+        }
+        let filter = filter.into();
         if let Some(session) = self.sessions.get_mut(id.0) {
             session.filters.remove(&filter);
             session.retained_due.remove(&filter);
@@ -198,19 +250,46 @@ impl Registry {
     }
 
     /// Takes a subscription out of the tree.
-    fn revoke(&mut self, id: SessionId, filter: TopicFilter<'_>) -> Option<TopicFilterBuf> {
-        let subscribers = self.tree.get_mut(filter)?;
-        subscribers.grants.remove(&id)?;
-        let kept = subscribers.filter.clone();
-        if subscribers.grants.is_empty() {
-            self.tree.remove(filter);
+    fn revoke(&mut self, id: SessionId, filter: TopicFilter<'_>) -> bool {
+        let (inner, share) = split(filter);
+        let Some(subscribers) = self.tree.get_mut(inner) else {
+            return false;
+        };
+        if !subscribers.remove(id, share) {
+            return false;
+        }
+        if subscribers.is_empty() {
+            self.tree.remove(inner);
         }
         self.subscriptions = self.subscriptions.saturating_sub(1);
-        Some(kept)
+        true
     }
 
+    /// How a session is subscribed to a filter that is not shared.
     pub(super) fn grant(&self, id: SessionId, filter: TopicFilter<'_>) -> Option<Grant> {
         self.tree.get(filter)?.grants.get(&id).copied()
+    }
+
+    fn grant_mut(&mut self, id: SessionId, filter: TopicFilter<'_>) -> Option<&mut Grant> {
+        let (inner, share) = split(filter);
+        self.tree.get_mut(inner)?.grant_mut(id, share)
+    }
+
+    /// Those who share a filter under a name.
+    pub(super) fn members(&self, filter: TopicFilter<'_>, name: &[u8]) -> impl Iterator<Item = SessionId> {
+        let groups = self.tree.get(filter).into_iter().flat_map(|subscribers| &subscribers.groups);
+        groups.filter(|group| *group.name == *name).flat_map(Group::members)
+    }
+
+    /// The same, to choose one of them, and what is known of each.
+    pub(super) fn group_mut<'a>(
+        &'a mut self,
+        filter: TopicFilter<'_>,
+        name: &[u8],
+    ) -> Option<(impl Fn(SessionId) -> Option<&'a Session>, &'a mut Group)> {
+        let sessions = &self.sessions;
+        let group = self.tree.get_mut(filter)?.group_mut(name)?;
+        Some((|id: SessionId| sessions.get(id.0), group))
     }
 
     /// Asks again which subscriptions of a session are allowed. Returns those that are, unless all are.
@@ -222,8 +301,8 @@ impl Registry {
         let session = self.sessions.get(id.0)?;
         let mut allowed = Vec::new();
         for filter in &session.filters {
-            let subscribers = self.tree.get_mut(filter.as_filter());
-            let Some(grant) = subscribers.and_then(|subscribers| subscribers.grants.get_mut(&id)) else { continue };
+            let (inner, share) = split(filter.as_filter());
+            let Some(grant) = self.tree.get_mut(inner).and_then(|found| found.grant_mut(id, share)) else { continue };
             grant.is_allowed = is_allowed(filter.as_filter(), grant.qos);
             if grant.is_allowed {
                 allowed.push(filter.clone());
@@ -233,8 +312,15 @@ impl Registry {
     }
 
     /// The subscriptions that a message of `publisher` under `topic` is for; those of one session stand together.
-    pub(super) fn matches(&self, topic: TopicName<'_>, publisher: Option<SessionId>, hits: &mut Vec<Hit>) {
+    pub(super) fn matches(
+        &self,
+        topic: TopicName<'_>,
+        publisher: Option<SessionId>,
+        hits: &mut Vec<Hit>,
+        groups: &mut Vec<GroupHit>,
+    ) {
         hits.clear();
+        groups.clear();
         let mut filters = 0_usize;
         for subscribers in self.tree.matches(topic) {
             filters += 1;
@@ -245,6 +331,7 @@ impl Registry {
                 // v5[MQTT-3.8.3-3]
                 .filter(|hit| !hit.grant.no_local || Some(hit.session) != publisher);
             hits.extend(wanted);
+            groups.extend(subscribers.groups.iter().map(|group| GroupHit::new(&subscribers.filter, group)));
         }
         if filters > 1 {
             hits.sort_unstable_by_key(|hit| (hit.session, hit.grant.id));
@@ -270,7 +357,7 @@ mod tests {
 
     fn hits(registry: &Registry, topic: &str) -> usize {
         let mut hits = Vec::new();
-        registry.matches(TopicName::new(topic).unwrap(), None, &mut hits);
+        registry.matches(TopicName::new(topic).unwrap(), None, &mut hits, &mut Vec::new());
         hits.len()
     }
 

@@ -69,7 +69,7 @@ impl Broker {
     }
 
     /// Judges a session of an older epoch.
-    fn judge(&mut self, now: Instant, id: SessionId) -> bool {
+    pub(super) fn judge(&mut self, now: Instant, id: SessionId) -> bool {
         let (Some(session), Some(policy)) = (self.registry.get_mut(id), &self.policy) else {
             return false;
         };

@@ -60,45 +60,50 @@ impl Broker {
 
     pub(super) fn route(&mut self, now: Instant, message: &Message<'_>, publisher: Option<SessionId>) -> ReasonCode {
         let mut hits = core::mem::take(&mut self.hits);
-        self.registry.matches(message.topic, publisher, &mut hits);
+        let mut groups = core::mem::take(&mut self.groups);
+        self.registry.matches(message.topic, publisher, &mut hits, &mut groups);
         if self.policy.is_some() {
             if self.renew(now, &hits) {
-                self.registry.matches(message.topic, publisher, &mut hits);
+                self.registry.matches(message.topic, publisher, &mut hits, &mut groups);
             }
             hits.retain(|hit| hit.grant.is_allowed);
         }
         // v3[MQTT-3.3.1-12] v5[MQTT-3.3.1-8]
         let retain = message.retain && self.options.server.retain_available;
-        let reason_code = if hits.is_empty() { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
-        if retain || !hits.is_empty() {
+        let is_for_nobody = hits.is_empty() && groups.is_empty();
+        let reason_code = if is_for_nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
+        if retain || !is_for_nobody {
             let kept = Arc::new(keep(message));
             if retain && self.retained.insert(Arc::clone(&kept)).is_err() {
                 self.retained_dropped = self.retained_dropped.saturating_add(1);
             }
             // One copy for each session: v3[MQTT-3.3.5-1] v5[MQTT-3.3.4-2]
             for hits in hits.chunk_by(|one, next| one.session == next.session) {
-                self.deliver(now, &kept, hits);
+                if let Some(hit) = hits.first() {
+                    self.deliver(now, hit.session, outgoing(now, &kept, hits));
+                }
+            }
+            for group in &groups {
+                if let Some(chosen) = self.choose(now, group) {
+                    self.deliver(now, chosen.session, group.outgoing(now, &kept, &chosen));
+                }
             }
         }
-        self.hits = hits;
+        (self.hits, self.groups) = (hits, groups);
         reason_code
     }
 
-    /// Delivers to one session, which has these subscriptions for it.
-    fn deliver(&mut self, now: Instant, message: &Arc<PublishBuf>, hits: &[Hit]) {
-        let Some(hit) = hits.first() else {
+    /// Delivers to one session.
+    pub(super) fn deliver(&mut self, now: Instant, receiver: SessionId, outgoing: Outgoing) {
+        let Some(session) = self.registry.get_mut(receiver) else {
             return;
         };
-        let Some(session) = self.registry.get_mut(hit.session) else {
-            return;
-        };
-        let outgoing = outgoing(now, message, hits);
         let Some(id) = session.connection else {
             // v3[MQTT-3.1.2-5]
             if outgoing.qos > QoS::AtMostOnce {
                 let limits = &self.options.server.limits;
                 let dropped = session.state.enqueue(now, limits, outgoing).map_or(1, |dropped| dropped as u64);
-                let owner = Owner::Session(hit.session);
+                let owner = Owner::Session(receiver);
                 let due = session.due();
                 self.deadlines.arm(owner, &mut session.armed, due);
                 self.count_dropped(dropped);
@@ -124,7 +129,7 @@ impl Broker {
 }
 
 /// One delivery of a message that matches these subscriptions of one session.
-fn outgoing(now: Instant, message: &Arc<PublishBuf>, hits: &[Hit]) -> Outgoing {
+pub(super) fn outgoing(now: Instant, message: &Arc<PublishBuf>, hits: &[Hit]) -> Outgoing {
     let grants = || hits.iter().map(|hit| hit.grant);
     let granted = grants().map(|grant| grant.qos).max().unwrap_or_default();
     let mut outgoing = Outgoing::new(now, Arc::clone(message));

@@ -79,6 +79,8 @@ impl Broker {
             Err(reason_code) => return reason_code,
         };
         let wants_retained = match options.retain_handling {
+            // v5 4.8.2
+            _ if filter.shared().is_some() => false,
             // v3[MQTT-3.3.1-6] v3[MQTT-3.8.4-3] v5[MQTT-3.3.1-9] v5[MQTT-3.8.4-4]
             RetainHandling::SendAtSubscribe => true,
             // v5[MQTT-3.3.1-10]
@@ -121,6 +123,12 @@ impl Broker {
                 false => ReasonCode::NoSubscriptionExisted,
             })
             .collect();
+        for filter in unsubscribe.filters.iter().filter(|filter| filter.shared().is_some()) {
+            self.hand_over(now, session, filter);
+        }
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
         // v3[MQTT-3.10.4-4] v3[MQTT-3.10.4-5] v5[MQTT-3.10.4-4] v5[MQTT-3.10.4-5]
         let server = &mut connection.server;
         let answered = server.unsuback(now, unsubscribe.packet_id, &codes, Properties::EMPTY);

@@ -108,6 +108,11 @@ impl Connection {
             && self.link.output.has_room(self.limits.output_bytes_max)
     }
 
+    /// The same, also at QoS 1 and 2.
+    pub(crate) fn may_take_off_at_once(&self) -> bool {
+        self.may_send_at_once() && self.link.quota.is_free()
+    }
+
     fn accept(&mut self, now: Instant, outgoing: Outgoing) -> Result<Published, PublishError> {
         let events = &mut self.events;
         let mut settle = |id, outcome| events.push_back(Event::Published { id, outcome });

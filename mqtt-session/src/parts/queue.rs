@@ -60,6 +60,11 @@ impl Queue {
         self.entries.front()?.waiting()
     }
 
+    /// Any.
+    pub(crate) fn get(&self, id: PublishId) -> Option<&Waiting> {
+        self.entries.get(self.find(id)?)?.waiting()
+    }
+
     /// The newest.
     pub(crate) fn last(&self) -> Option<PublishId> {
         self.entries.back().map(Entry::id)

@@ -330,6 +330,7 @@ fn take_waiting(body: &mut &[u8], at: Instant) -> Option<Waiting> {
         was_sent: flags & WAS_SENT != 0,
         failures,
         subscription_ids,
+        share: None,
         expires,
     };
     outgoing.check().ok()?;

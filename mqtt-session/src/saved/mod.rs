@@ -6,7 +6,7 @@ use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use mqtt_proto::{PacketId, ReasonCode};
+use mqtt_proto::{PacketId, ReasonCode, TopicFilterBuf};
 
 use crate::outgoing::{Accepted, Outgoing, Waiting};
 use crate::parts::outbound::{Flight, Outbound, Stage};
@@ -276,6 +276,36 @@ impl SessionState {
                 self.end_given_up(packet_id);
             }
         }
+    }
+
+    /// Takes out what is here because of shared subscriptions, so that somebody else gets it; on request also what is in flight at QoS 1.
+    pub(crate) fn take_shared(
+        &mut self,
+        is_wanted: impl Fn(&TopicFilterBuf) -> bool,
+        in_flight: bool,
+    ) -> Vec<Outgoing> {
+        let is_wanted = |outgoing: &Outgoing| outgoing.share.as_ref().is_some_and(|share| is_wanted(share));
+        let mut taken = Vec::new();
+        if in_flight {
+            for packet_id in self.flights() {
+                if let Some(Stage::AwaitPubAck(Some(accepted))) =
+                    self.outbound.flight(packet_id).map(|flight| &flight.stage)
+                    && is_wanted(&accepted.outgoing)
+                {
+                    taken.push(accepted.outgoing.clone());
+                    self.commit(SessionOp::Land(packet_id));
+                }
+            }
+        }
+        let waiting = self.queue.iter().map(|waiting| &waiting.accepted);
+        let ids: Vec<_> =
+            waiting.filter(|accepted| is_wanted(&accepted.outgoing)).map(|accepted| accepted.id).collect();
+        for id in ids {
+            let waiting = self.queue.get(id);
+            taken.extend(waiting.map(|waiting| waiting.accepted.outgoing.clone()));
+            self.commit(SessionOp::Drop(id));
+        }
+        taken
     }
 
     /// A flight that has been given up and is not on this connection: at QoS 1 the peer keeps nothing of it; at QoS 2 it may hold the identifier, and is told

@@ -98,6 +98,11 @@ impl Server {
         self.connection.may_send_at_once()
     }
 
+    /// The same, also at QoS 1 and 2.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.connection.may_take_off_at_once()
+    }
+
     /// What outlives the connection, for the next one of the same client, if that comes within [`session_expiry_interval`](Self::session_expiry_interval): drop it then, and
     /// at once if the interval is 0. A server's end knows no time when there is no connection. Nothing can be published here after that. What this settles
     /// ([`Outcome::AttemptsExhausted`](crate::Outcome::AttemptsExhausted)) is left for [`poll_event`](Self::poll_event).
@@ -306,6 +311,10 @@ impl Server {
     /// Gives up the messages that are unwanted, as [`abandon`](Self::abandon) gives up all: what has not been sent won't be, and what is in flight is not sent again.
     pub fn abandon_if(&mut self, _: Instant, is_unwanted: impl FnMut(&Outgoing) -> bool) {
         self.connection.abandon_if(is_unwanted);
+    }
+
+    pub(crate) fn session_mut(&mut self) -> &mut SessionState {
+        &mut self.connection.session
     }
 
     /// The connection has rested since `since`, because of us: for it, no time has passed.

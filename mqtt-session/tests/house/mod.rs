@@ -311,6 +311,15 @@ impl House {
     }
 
     /// Answers what has been left unanswered, and from now on everything.
+    /// Identifiers of packets that a client has not answered.
+    pub(crate) fn unanswered(&self, who: Who) -> Vec<PacketId> {
+        let ids = self.peers[who].unanswered.iter().map(|answer| match answer {
+            Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => ack.packet_id,
+            other => panic!("{other:?} is no answer"),
+        });
+        ids.collect()
+    }
+
     pub(crate) fn acknowledge_all(&mut self, who: Who) {
         self.peers[who].acknowledges = true;
         for ack in std::mem::take(&mut self.peers[who].unanswered) {
