@@ -190,6 +190,9 @@ pub enum RequestError {
     /// The server takes no shared subscriptions.
     #[error("the server takes no shared subscriptions v5 3.2.2.3.13")]
     SharedSubscriptionsNotSupported,
+    /// A Session Expiry Interval can be changed in DISCONNECT, unless it was 0.
+    #[error("the session was to end with the connection, and DISCONNECT may not change that v5 3.14.2.2.2")]
+    SessionExpiryRaised,
     /// The connection was begun without `ConnectOptions::authentication`.
     #[error("no authentication method (option: authentication) v5[MQTT-4.12.0-7]")]
     NoAuthenticationMethod,

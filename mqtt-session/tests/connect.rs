@@ -390,11 +390,16 @@ fn a_session_expiry_of_zero_cannot_be_raised_in_disconnect() {
     let mut pair = Pair::connected(Version::V5);
     let mut properties = PropertiesBuf::new();
     properties.push(Property::SessionExpiryInterval(10)).unwrap();
-    pair.client.disconnect(pair.now, ReasonCode::NORMAL_DISCONNECTION, properties.as_properties()).unwrap();
-    pair.drive();
-    let Some(Said::Disconnected(cause)) = pair.server_said.last() else { panic!() };
-    assert_eq!(*cause, DisconnectCause::Violation(Violation::SessionExpiryRaised));
-    assert!(!cause.drops_will());
+    let properties = properties.as_properties();
+    let refused = pair.client.disconnect(pair.now, ReasonCode::NORMAL_DISCONNECTION, properties);
+    assert_eq!(refused, Err(RequestError::SessionExpiryRaised));
+    assert!(pair.client.is_connected());
+
+    // From somebody who does it all the same: DISCONNECT 00 with an interval of 10 s.
+    let mut input = &[0xE0, 7, 0, 5, 0x11, 0, 0, 0, 10][..];
+    let Some(Event::Disconnected(end)) = pair.server.handle_input(pair.now, &mut input) else { panic!() };
+    assert_eq!(end.cause, DisconnectCause::Violation(Violation::SessionExpiryRaised));
+    assert!(!end.cause.drops_will());
 }
 
 #[test]

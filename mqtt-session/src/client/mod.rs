@@ -302,7 +302,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// There is no connection, or this is no DISCONNECT that a client may send.
+    /// There is no connection, this is no DISCONNECT that a client may send, or it asks for a session to stay that was to end with the connection.
     pub fn disconnect(
         &mut self,
         now: Instant,
@@ -311,6 +311,10 @@ impl Client {
     ) -> Result<(), RequestError> {
         if matches!(self.connection.link.phase, Phase::Idle | Phase::Closing) {
             return Err(RequestError::NotConnected);
+        }
+        let ends_with_us = self.connection.link.agreed.session_expiry_interval == 0;
+        if ends_with_us && properties.session_expiry_interval().is_some_and(|interval| interval > 0) {
+            return Err(RequestError::SessionExpiryRaised);
         }
         Ok(self.connection.disconnect(now, reason_code, properties)?)
     }
