@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use mqtt_proto::{Codec, PropertiesBuf, Property, QoS, TopicAlias, Version};
-use mqtt_session::{ConnectOptions, Event, Outgoing, PublishError, ServerOptions};
+use mqtt_session::{ConnectOptions, DisconnectCause, Event, Outgoing, PublishError, ServerOptions, Violation};
 use support::seen::{Seen, publishes};
 use support::{LEVELS, Pair, Said, message};
 
@@ -106,7 +106,7 @@ fn a_server_gives_them_too() {
     assert_eq!(received_topics(&pair.client_said), ["long/topic"; 3]);
 }
 
-/// v5\[MQTT-3.2.2-17\] v5\[MQTT-3.1.2-26\]
+/// v5\[MQTT-3.2.2-17\] v5\[MQTT-3.1.2-26\] v5\[MQTT-3.3.2-9\] v5\[MQTT-3.3.2-11\]
 #[test]
 fn the_peer_says_how_many_there_are_at_most() {
     let mut pair = pair(10, 2);
@@ -151,6 +151,26 @@ fn none_outlives_its_connection_and_what_is_sent_again_has_its_topic() {
         [with("long/topic", None), with("long/topic", None), with("long/topic", Some(1)), only(1)]
     );
     assert_eq!(pair.server_received(), ["1", "2", "3", "4"]);
+}
+
+/// v5\[MQTT-3.3.2-7\]
+#[test]
+fn one_from_the_connection_before_stands_for_nothing() {
+    let mut pair = pair(0, 10);
+    let named = b"\x30\x08\0\x01a\x03\x23\0\x01x";
+    let bare = b"\x30\x07\0\0\x03\x23\0\x01x";
+    pair.to_client = [&named[..], bare].concat();
+    pair.to_server = pair.to_client.clone();
+    pair.drive();
+    assert_eq!(received_topics(&pair.client_said), ["a", "a"]);
+    assert_eq!(received_topics(&pair.server_said), ["a", "a"]);
+    pair.cut();
+    pair.connect();
+    (pair.to_client, pair.to_server) = (bare.into(), bare.into());
+    pair.forget_what_was_said();
+    pair.drive();
+    let end = Said::Disconnected(DisconnectCause::Violation(Violation::TopicAliasUnknown));
+    assert_eq!((pair.client_said, pair.server_said), (vec![end.clone()], vec![end]));
 }
 
 /// v5\[MQTT-3.2.2-15\]: what has not been written has given no alias.

@@ -50,7 +50,9 @@ fn a_clean_start_forgets_and_what_it_makes_is_forgotten() {
 
         let clean = house.knock(As::guest(version, "reader"));
         assert_eq!(house.said(clean), ["ConnAck 00"]);
+        house.publish(writer, "a", "y", Q1);
         assert!(house.got(clean).is_empty());
+        assert_eq!(house.broker.counts().subscriptions, 0);
         house.subscribe(clean, "b", Q1);
         house.cut(clean);
         assert_eq!((house.broker.counts().sessions, house.broker.counts().subscriptions), (1, 0));

@@ -129,6 +129,7 @@ fn unless_it_may_wait_and_the_session_goes_on() {
     }
 }
 
+/// v5\[MQTT-4.12.0-1\]: a broker knows no method.
 #[test]
 fn whoever_is_refused_takes_over_nothing() {
     let mut house = House::new();

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use mqtt_proto::{Delivery, PacketId, Properties, QoS, ReasonCode, Subscription, TopicFilter, Version};
 use mqtt_session::{
     AckError, Acknowledge, ConnectOptions, DisconnectCause, Event, Message, Outcome, PublishError, Published,
@@ -138,6 +140,13 @@ fn a_full_window_holds_back_publishes_and_nothing_else() {
     pair.subscribe("b", QoS::AtMostOnce);
     pair.drive();
     assert_eq!(pair.trace, ["C Publish 1", "C Publish 2", "C Subscribe", "S SubAck"]);
+    // Acknowledgements and pings don't wait either.
+    pair.to_client.extend([0x32, 6, 0, 1, b'a', 0, 9, 0, 0x62, 2, 0, 8]);
+    pair.client_reads();
+    pair.advance(Duration::from_secs(60));
+    pair.trace.clear();
+    pair.transmit();
+    assert_eq!(pair.trace, ["C PubAck 9", "C PubComp 8 92", "C PingReq"]);
     assert_eq!(pair.client.pending(), 3);
 }
 

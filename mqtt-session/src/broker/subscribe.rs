@@ -31,7 +31,7 @@ impl Broker {
         let Some(session) = self.connections.get(id).and_then(|connection| connection.session) else {
             return;
         };
-        // One after the other, and one answer: v3[MQTT-3.8.4-4] v5[MQTT-3.8.4-5]
+        // One after the other, and one answer with a code for each: v3[MQTT-3.8.4-4] v3[MQTT-3.8.4-5] v5[MQTT-3.8.4-5] v5[MQTT-3.8.4-6]
         let identifier = subscribe.properties.subscription_identifier();
         let codes: Vec<_> = (0..)
             .zip(subscribe.subscriptions.iter())

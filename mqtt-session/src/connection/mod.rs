@@ -214,6 +214,7 @@ impl Connection {
 
     /// A transport is there. The handshake gets its deadline.
     pub(crate) fn begin(&mut self, now: Instant, phase: Phase, codec: Codec) {
+        // Nothing of the connection before it is left, aliases for one: v5[MQTT-3.3.2-7]
         self.link = Link::new(phase, codec, now);
         self.link.deadline = Some(now + self.limits.connect_timeout);
     }

@@ -1,4 +1,4 @@
-//! Topics and the aliases that stand for them, in each direction (5.0 section 3.3.2.3.4). Forgotten with the connection: v5\[MQTT-3.3.2-7\].
+//! Topics and the aliases that stand for them, in each direction (5.0 section 3.3.2.3.4). Forgotten with the connection.
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 

@@ -95,7 +95,7 @@ impl Server {
         let version = self.version();
         self.nameless = connect.client_id.is_empty();
         self.clean_start = connect.clean_start;
-        // v3[MQTT-3.1.3-7] v3[MQTT-3.1.3-8]
+        // v3[MQTT-3.1.3-8]
         let may_be_nameless =
             version.server_assigns_client_id() || (version.client_id_may_be_empty() && connect.clean_start);
         // Any other identifier is the host's to judge: v3[MQTT-3.1.3-5] v5[MQTT-3.1.3-5]
