@@ -85,7 +85,6 @@ fn a_message_of_the_next_session_is_not_taken_for_a_repeat() {
         (V5, true, 100, Some(0), None, true),
         (V5, true, 100, None, Some(0), true),
         (V5, true, 100, None, Some(50), false),
-        (V5, true, 100, Some(0), Some(50), true),
     ];
     for (version, clean_start, asked, given, goodbye, ends) in table {
         let mut client = client(version, clean_start, asked);

@@ -315,11 +315,10 @@ impl Connection {
         Ok(())
     }
 
-    /// What a client's DISCONNECT says of how long the session stays. Once it is to end with the connection, that can't be changed: v5 3.14.2.2.2
+    /// What a client's DISCONNECT says of how long the session stays.
     fn change_session_expiry(&mut self, properties: Properties<'_>) {
-        let agreed = &mut self.link.agreed;
-        if let Some(interval) = properties.session_expiry_interval().filter(|_| agreed.session_expiry_interval > 0) {
-            agreed.session_expiry_interval = interval;
+        if let Some(interval) = properties.session_expiry_interval() {
+            self.link.agreed.session_expiry_interval = interval;
         }
     }
 
