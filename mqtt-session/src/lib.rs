@@ -76,7 +76,7 @@
 //! ```
 //!
 //! The examples have it for other hosts, each to be read at once: `blocking` (the standard library's sockets), `mio` (many clients in one thread), `no_std`
-//! (a board and its ticks), `mini_broker` (a broker by hand on [`Server`]), `dialect`. `cargo run -p mqtt-session --example blocking`.
+//! (a board and its ticks), `mini_broker` (a broker by hand on [`Server`]), `broker` (one on [`Broker`], in sixty lines), `dialect`. `cargo run -p mqtt-session --example blocking`.
 //!
 //! # Order
 //!

@@ -1,4 +1,4 @@
-//! The examples of this crate, together over loopback: clients of three kinds against the broker that is written by hand.
+//! The examples of this crate, together over loopback: clients of three kinds against the broker that is written by hand, and the one that is not.
 
 #[path = "../examples/blocking.rs"]
 mod blocking;
@@ -10,6 +10,8 @@ mod lamp;
 mod mini_broker;
 #[path = "../examples/mio.rs"]
 mod ring;
+#[path = "../examples/broker.rs"]
+mod whole_broker;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
@@ -20,12 +22,14 @@ use blocking::{Heard, Link};
 use mqtt_proto::{Properties, QoS, ReasonCode, Subscription, TopicFilter, TopicName, Version};
 use mqtt_session::{Client, ConnectOptions, DisconnectCause, Message, Outcome};
 
-/// A broker in a thread of its own, which ends with the tests.
-fn broker() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || mini_broker::serve(&listener).unwrap());
-    address
+/// Brokers in threads of their own, which end with the tests.
+fn brokers() -> [SocketAddr; 2] {
+    let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let (mini, whole) = (listen(), listen());
+    let addresses = [&mini, &whole].map(|listener| listener.local_addr().unwrap());
+    thread::spawn(move || mini_broker::serve(&mini).unwrap());
+    thread::spawn(move || whole_broker::serve(whole));
+    addresses
 }
 
 /// What `work` returns. It is not waited for for ever.
@@ -79,22 +83,27 @@ impl Link {
 
 #[test]
 fn a_blocking_client_hears_itself_once_at_each_qos() {
-    let address = broker();
-    let mut heard = in_time(move || blocking::run(address).unwrap());
-    heard.sort();
-    assert_eq!(heard, [0, 1, 2].map(|qos| format!("blocking/hello: hello (QoS {qos})")));
+    for address in brokers() {
+        let mut heard = in_time(move || blocking::run(address).unwrap());
+        heard.sort();
+        assert_eq!(heard, [0, 1, 2].map(|qos| format!("blocking/hello: hello (QoS {qos})")));
+    }
 }
 
 #[test]
 fn a_message_goes_round_a_ring_of_clients_in_one_thread() {
-    let address = broker();
-    let passed = in_time(move || ring::run(address, 24).unwrap());
-    assert_eq!(passed, (0..24).collect::<Vec<_>>());
+    for address in brokers() {
+        let passed = in_time(move || ring::run(address, 24).unwrap());
+        assert_eq!(passed, (0..24).collect::<Vec<_>>());
+    }
 }
 
 #[test]
 fn a_lamp_without_an_operating_system_does_what_it_is_told() {
-    let address = broker();
+    brokers().into_iter().for_each(control_a_lamp);
+}
+
+fn control_a_lamp(address: SocketAddr) {
     let board = thread::spawn(move || {
         // Who listens first misses nothing.
         let mut switch = Link::connected(address, Client::new(ConnectOptions::new("switch")), false);
@@ -127,8 +136,9 @@ fn a_lamp_without_an_operating_system_does_what_it_is_told() {
 
 #[test]
 fn the_next_connection_of_a_client_takes_over_from_the_one_before() {
-    for version in [Version::V3_1_1, Version::V5] {
-        let address = broker();
+    for (version, address) in
+        [Version::V3_1_1, Version::V5].into_iter().flat_map(|version| brokers().map(|address| (version, address)))
+    {
         in_time(move || {
             let persistent = persistent(version, "c");
             let mut old = Link::connected(address, Client::new(persistent.clone()), false);
@@ -153,8 +163,9 @@ fn the_next_connection_of_a_client_takes_over_from_the_one_before() {
 
 #[test]
 fn what_a_client_misses_while_it_is_away_waits_for_it() {
-    for version in [Version::V3_1_1, Version::V5] {
-        let address = broker();
+    for (version, address) in
+        [Version::V3_1_1, Version::V5].into_iter().flat_map(|version| brokers().map(|address| (version, address)))
+    {
         in_time(move || {
             let persistent = persistent(version, "c");
             let mut away = Link::connected(address, Client::new(persistent.clone()), false);
