@@ -225,7 +225,7 @@ mod time;
 pub use broker::{
     Access, AccessRules, Action, AskId, Broker, BrokerCounts, BrokerEvent, BrokerOptions, ConnectionId, Credentials,
     Matches, NotAsked, OpenError, Policy, Principal, Question, RetainedFull, RetainedMatches, RetainedStore, RuleError,
-    SubscriptionTree, TreeFull, Verdict,
+    SessionInfo, SubscriptionTree, TreeFull, Verdict,
 };
 pub use client::Client;
 pub use connection::Transmit;

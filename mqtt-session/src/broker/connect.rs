@@ -71,7 +71,7 @@ impl Broker {
 
     /// Is there room for this client?
     fn check_room(&self, client_id: &str) -> Result<(), ReasonCode> {
-        if self.is_shutting_down {
+        if self.is_shutting_down || self.drain_until.is_some() {
             Err(ReasonCode::ServerUnavailable)
         } else if self.registry.len() >= self.options.sessions_max && self.registry.find(client_id).is_none() {
             Err(ReasonCode::QuotaExceeded)
@@ -130,7 +130,7 @@ impl Broker {
         let mut old = self.registry.find(&principal.client_id);
         // v3[MQTT-3.1.2-6] v5[MQTT-3.1.2-4]
         if clean_start && let Some(session) = old.take() {
-            self.end_session(now, session);
+            self.bury(now, session);
         }
         // v3[MQTT-3.1.2-4] v5[MQTT-3.1.2-5] v5[MQTT-3.1.2-6]
         let session = old.or_else(|| self.registry.insert(&principal, self.epoch)).ok_or(ReasonCode::QuotaExceeded)?;
@@ -147,7 +147,7 @@ impl Broker {
         if accepted.is_err() {
             debug_assert!(false, "it asked: {accepted:?}");
             if old.is_none() {
-                self.end_session(now, session);
+                self.bury(now, session);
             }
             return Err(ReasonCode::UnspecifiedError);
         }
@@ -220,7 +220,7 @@ impl Broker {
         };
         session.armed = None;
         if session.expires.is_some_and(|expires| expires <= now) {
-            self.end_session(now, id);
+            self.bury(now, id);
             return;
         }
         let will = session.will.take_if(|will| will.due <= now);
@@ -235,7 +235,7 @@ impl Broker {
     }
 
     /// Ends a session that has no connection. A will that was still to come comes now: v5\[MQTT-3.1.2-8\].
-    fn end_session(&mut self, now: Instant, id: SessionId) {
+    pub(super) fn bury(&mut self, now: Instant, id: SessionId) {
         if let Some(mut session) = self.registry.remove(id) {
             let owner = Owner::Session(id);
             self.deadlines.disarm(owner, &mut session.armed);

@@ -7,6 +7,7 @@ mod connections;
 mod deadlines;
 mod due;
 mod hash;
+mod host;
 mod options;
 mod policy;
 mod registry;
@@ -16,6 +17,7 @@ mod route;
 mod share;
 mod slab;
 mod subscribe;
+mod sys;
 mod tree;
 mod wills;
 
@@ -25,7 +27,7 @@ use alloc::vec::Vec;
 
 use mqtt_proto::{ReasonCode, TransmitBuf};
 
-use crate::{Acknowledge, DisconnectCause, Event, Instant, Message, RequestError, Server, Transmit};
+use crate::{Acknowledge, DisconnectCause, Event, Instant, Server, Transmit};
 use ask::Task;
 use connections::Connections;
 use deadlines::{Deadlines, Owner};
@@ -37,6 +39,7 @@ use share::GroupHit;
 pub use acl::{Access, AccessRules, RuleError};
 pub use ask::{AskId, NotAsked, Question};
 pub use connections::ConnectionId;
+pub use host::SessionInfo;
 pub use options::{BrokerCounts, BrokerEvent, BrokerOptions, OpenError};
 pub use policy::{Action, Credentials, Policy, Principal, Verdict};
 pub use retained::{RetainedFull, RetainedMatches, RetainedStore};
@@ -110,6 +113,15 @@ pub struct Broker {
     secret: Secret,
     clients_named: u64,
     is_shutting_down: bool,
+    /// Draining: when it shuts down at the latest.
+    drain_until: Option<Instant>,
+    /// What the host listens to.
+    listening: SubscriptionTree<()>,
+    /// When it was first asked, and when its figures are due again.
+    started: Option<Instant>,
+    figures_due: Option<Instant>,
+    messages_received: u64,
+    messages_sent: u64,
     policy: Option<Arc<dyn Policy>>,
     /// Counts the changes of the policy.
     epoch: u32,
@@ -142,6 +154,12 @@ impl Broker {
             secret: Secret::new(seed),
             clients_named: 0,
             is_shutting_down: false,
+            drain_until: None,
+            listening: SubscriptionTree::new(),
+            started: None,
+            figures_due: None,
+            messages_received: 0,
+            messages_sent: 0,
             policy: None,
             epoch: 0,
             questions: 0,
@@ -161,7 +179,7 @@ impl Broker {
     ///
     /// [`OpenError`]: close the transport.
     pub fn open(&mut self, now: Instant) -> Result<ConnectionId, OpenError> {
-        if self.is_shutting_down {
+        if self.is_shutting_down || self.drain_until.is_some() {
             return Err(OpenError::ShuttingDown);
         }
         let connections = self.connections.len();
@@ -211,6 +229,10 @@ impl Broker {
 
     /// Time has passed. Early or repeated calls do nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.drain_until.is_some_and(|until| until <= now) {
+            self.shutdown(now);
+        }
+        self.publish_figures(now);
         while let Some(owner) = self.deadlines.pop(now) {
             match owner {
                 Owner::Connection(id) => {
@@ -245,7 +267,8 @@ impl Broker {
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.first()
+        let figures = self.options.figures_interval.map(|_| self.figures_due.unwrap_or(Instant::ZERO));
+        self.deadlines.first().into_iter().chain(self.drain_until).chain(figures).min()
     }
 
     /// The transport takes no more bytes for now. [`poll_transmit`](Self::poll_transmit) leaves the connection alone until [`handle_writable`](Self::handle_writable); what
@@ -275,7 +298,10 @@ impl Broker {
             }
             self.settle(now, id);
             match transmit {
-                Transmit::Idle => continue,
+                Transmit::Idle => {
+                    self.close_if_drained(now, id);
+                    continue;
+                }
                 Transmit::Ready => self.connections.mark(id),
                 Transmit::Close => self.connections.close(id),
             }
@@ -347,34 +373,9 @@ impl Broker {
     }
 }
 
-// --- the host's own voice ------------------------------------------------------------------------------------------------
+// --- figures --------------------------------------------------------------------------------------------------------------
 
 impl Broker {
-    /// Publishes a message to all who are subscribed, and keeps it if it is to be retained.
-    pub fn publish(&mut self, now: Instant, message: &Message<'_>) {
-        self.route(now, message, None);
-    }
-
-    /// Sends a client away. Its will is published: it did not leave of its own accord.
-    ///
-    /// # Errors
-    ///
-    /// There is no such client, or this is no reason that a server may give.
-    pub fn disconnect(&mut self, now: Instant, client_id: &str, reason_code: ReasonCode) -> Result<(), RequestError> {
-        let id = self
-            .registry
-            .find(client_id)
-            .and_then(|session| self.registry.get(session)?.connection)
-            .ok_or(RequestError::NotConnected)?;
-        self.send_away(now, id, reason_code)
-    }
-
-    /// Ends everything: connected 5.0 clients are told 0x8B, then all are closed, and no connection is opened any more. Wills are published, to sessions that stay and to retained messages.
-    pub fn shutdown(&mut self, now: Instant) {
-        self.is_shutting_down = true;
-        self.close_all(now);
-    }
-
     /// How much there is of everything.
     #[must_use]
     pub fn counts(&self) -> BrokerCounts {

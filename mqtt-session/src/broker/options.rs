@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use mqtt_proto::Version;
+use mqtt_proto::{PublishBuf, Version};
 
 use super::ask::{AskId, Question};
 use super::connections::ConnectionId;
+use super::policy::Principal;
 use crate::{DisconnectCause, ServerOptions};
 
 /// How a [`Broker`](crate::Broker) behaves. The defaults are safe on a machine with some gigabytes of memory.
@@ -40,6 +41,8 @@ pub struct BrokerOptions {
     pub client_id_bytes_max: usize,
     /// Seconds that a session may outlive its connection, `u32::MAX` for ever; also for clients before 5.0, which can't say. Default: for ever.
     pub session_expiry_max: u32,
+    /// How often the broker publishes figures about itself, as retained messages below `$SYS/broker`; those that have not changed are not. Default: never.
+    pub figures_interval: Option<Duration>,
     /// How long a question to the policy ([`Verdict::Ask`](crate::Verdict::Ask)) may stay unanswered; then it is refused. Default: 10 seconds.
     pub answer_timeout: Duration,
     /// Events that wait for the host; later ones are dropped and counted. Default: 10,000.
@@ -58,6 +61,7 @@ impl Default for BrokerOptions {
             topic_levels_max: 128,
             client_id_bytes_max: 1_024,
             session_expiry_max: u32::MAX,
+            figures_interval: None,
             answer_timeout: Duration::from_secs(10),
             events_max: 10_000,
         }
@@ -102,6 +106,13 @@ pub enum BrokerEvent {
         client_id: Arc<str>,
         /// Why.
         cause: DisconnectCause,
+    },
+    /// A message that the host [listens](crate::Broker::listen) to has been published.
+    Published {
+        /// By whom; `None`: the host, or the will of a session that is over.
+        publisher: Option<Arc<Principal>>,
+        /// What.
+        message: Arc<PublishBuf>,
     },
     /// The [policy](crate::Policy) could not answer a question at once, and its connection rests until the host says what it has found out.
     Asked {

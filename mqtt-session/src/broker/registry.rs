@@ -55,6 +55,10 @@ impl Session {
         }
     }
 
+    pub(super) fn filters(&self) -> impl Iterator<Item = TopicFilter<'_>> {
+        self.filters.iter().map(TopicFilterBuf::as_filter)
+    }
+
     /// When something is due while there is no connection.
     pub(super) fn due(&self) -> Option<Instant> {
         let will = self.will.as_ref().map(|will| will.due);
@@ -177,6 +181,10 @@ impl Registry {
     /// Subscriptions of all sessions.
     pub(super) const fn subscriptions(&self) -> usize {
         self.subscriptions
+    }
+
+    pub(super) fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values()
     }
 
     pub(super) fn find(&self, client_id: &str) -> Option<SessionId> {

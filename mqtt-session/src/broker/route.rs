@@ -22,6 +22,7 @@ impl Broker {
             properties: received.properties(),
             payload: received.payload().into(),
         };
+        self.messages_received = self.messages_received.saturating_add(1);
         self.consider(now, id, Task::Publish(message, received.token()));
     }
 
@@ -70,12 +71,16 @@ impl Broker {
         }
         // v3[MQTT-3.3.1-12] v5[MQTT-3.3.1-8]
         let retain = message.retain && self.options.server.retain_available;
-        let is_for_nobody = hits.is_empty() && groups.is_empty();
+        let is_for_host = self.listening.matches(message.topic).next().is_some();
+        let is_for_nobody = hits.is_empty() && groups.is_empty() && !is_for_host;
         let reason_code = if is_for_nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
         if retain || !is_for_nobody {
             let kept = Arc::new(keep(message));
             if retain && self.retained.insert(Arc::clone(&kept)).is_err() {
                 self.retained_dropped = self.retained_dropped.saturating_add(1);
+            }
+            if is_for_host {
+                self.overhear(&kept, publisher);
             }
             // One copy for each session: v3[MQTT-3.3.5-1] v5[MQTT-3.3.4-2]
             for hits in hits.chunk_by(|one, next| one.session == next.session) {
@@ -112,7 +117,9 @@ impl Broker {
         };
         if let Some(connection) = self.connections.get_mut(id) {
             let is_timed = outgoing.expires.is_some() || self.options.server.limits.queued_time_max.is_some();
-            let dropped = u64::from(connection.server.deliver(now, outgoing).is_err());
+            let delivered = connection.server.deliver(now, outgoing);
+            self.messages_sent = self.messages_sent.saturating_add(delivered.is_ok().into());
+            let dropped = u64::from(delivered.is_err());
             let dropped = dropped.saturating_add(dropped_since(&mut connection.server));
             self.connections.mark(id);
             self.count_dropped(dropped);

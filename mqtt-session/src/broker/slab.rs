@@ -61,6 +61,10 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().filter_map(|place| place.value.as_ref())
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
         (0..)
             .zip(&self.places)

@@ -313,6 +313,10 @@ impl Server {
         self.connection.abandon_if(is_unwanted);
     }
 
+    pub(crate) const fn session(&self) -> &SessionState {
+        &self.connection.session
+    }
+
     pub(crate) fn session_mut(&mut self) -> &mut SessionState {
         &mut self.connection.session
     }

@@ -146,6 +146,12 @@ impl House {
     /// Connects, and leaves CONNACK to be looked at.
     pub(crate) fn knock(&mut self, who: As<'_>) -> Who {
         let peer = self.open(who.version);
+        self.introduce(peer, who);
+        peer
+    }
+
+    /// CONNECT on a transport that is open.
+    pub(crate) fn introduce(&mut self, peer: Who, who: As<'_>) {
         let mut will_properties = PropertiesBuf::new();
         if who.will_delay > 0 {
             will_properties.push(Property::WillDelayInterval(who.will_delay)).unwrap();
@@ -165,7 +171,6 @@ impl House {
             will.properties = will_properties.as_properties();
         }
         self.send(peer, &Packet::Connect(connect));
-        peer
     }
 
     /// Connects, which must succeed.
