@@ -17,6 +17,9 @@ pub(crate) struct BrokerArgs {
     /// Let everybody in who can reach an address that is not this machine's own (loopback)
     #[arg(long)]
     pub(crate) allow_anonymous: bool,
+    /// How often figures about the broker are published below $SYS/broker; 0: never
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    sys_interval: u32,
     #[command(flatten)]
     announced: Announced,
     #[command(flatten)]
@@ -50,6 +53,9 @@ struct Announced {
     /// Whether subscriptions may have identifiers [default: true]
     #[arg(long, value_name = "BOOL")]
     subscription_identifier_available: Option<bool>,
+    /// Whether subscriptions may be shared [default: true]
+    #[arg(long, value_name = "BOOL")]
+    shared_subscription_available: Option<bool>,
 }
 
 #[derive(Args)]
@@ -97,6 +103,8 @@ impl BrokerArgs {
     /// The options that these flags stand for.
     pub(crate) fn options(&self) -> BrokerOptions {
         let mut options = BrokerOptions::default();
+        let interval = Duration::from_secs(self.sys_interval.into());
+        options.figures_interval = (!interval.is_zero()).then_some(interval);
         self.announced.apply(&mut options);
         self.limits.apply(&mut options);
         options
@@ -120,6 +128,7 @@ impl Announced {
         set(&mut server.retain_available, self.retain_available);
         set(&mut server.wildcard_subscription_available, self.wildcard_subscription_available);
         set(&mut server.subscription_identifier_available, self.subscription_identifier_available);
+        set(&mut server.shared_subscription_available, self.shared_subscription_available);
     }
 }
 
@@ -164,7 +173,8 @@ mod tests {
         let args = broker(&[]);
         assert_eq!(args.listen, SocketAddr::from(([127, 0, 0, 1], 1883)));
         assert!(!args.allow_anonymous);
-        assert_eq!(args.options(), BrokerOptions::default());
+        assert_eq!(args.options().figures_interval, Some(Duration::from_secs(10)));
+        assert_eq!(broker(&["--sys-interval", "0"]).options(), BrokerOptions::default());
     }
 
     #[test]
@@ -180,6 +190,7 @@ mod tests {
             ("retain-available", server.retain_available.to_string()),
             ("wildcard-subscription-available", server.wildcard_subscription_available.to_string()),
             ("subscription-identifier-available", server.subscription_identifier_available.to_string()),
+            ("shared-subscription-available", server.shared_subscription_available.to_string()),
             ("max-connections", options.connections_max.to_string()),
             ("max-sessions", options.sessions_max.to_string()),
             ("max-subscriptions", options.subscriptions_per_session_max.to_string()),
@@ -202,7 +213,8 @@ mod tests {
     fn each_flag_sets_its_option() {
         let words = "--receive-maximum 1 --max-packet-size 2 --topic-alias-maximum 3 --server-keep-alive 4 --maximum-qos 1 \
                      --retain-available false --wildcard-subscription-available false \
-                     --subscription-identifier-available false --max-connections 5 --max-sessions 6 \
+                     --subscription-identifier-available false --shared-subscription-available false \
+                     --sys-interval 17 --max-connections 5 --max-sessions 6 \
                      --max-session-expiry 7 --max-subscriptions 8 --max-topic-levels 9 --max-client-id 10 \
                      --max-retained-messages 11 --max-retained-bytes 12 --max-in-flight 13 --max-queued-messages 14 \
                      --max-queued-bytes 15 --connect-timeout 16";
@@ -216,11 +228,13 @@ mod tests {
         server.retain_available = false;
         server.wildcard_subscription_available = false;
         server.subscription_identifier_available = false;
+        server.shared_subscription_available = false;
         server.limits.in_flight_max = 13;
         server.limits.in_flight_before_5_max = 13;
         server.limits.queued_messages_max = 14;
         server.limits.queued_bytes_max = 15;
         server.limits.connect_timeout = Duration::from_secs(16);
+        expected.figures_interval = Some(Duration::from_secs(17));
         expected.connections_max = 5;
         expected.sessions_max = 6;
         expected.session_expiry_max = 7;
