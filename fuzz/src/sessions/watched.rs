@@ -154,7 +154,7 @@ pub struct Watched<M> {
     pub late: Vec<AckToken>,
     pub heard: Vec<Heard>,
     pub in_use: BTreeMap<u16, Use>,
-    /// PUBRECs for what the peer can't have: PUBREL answers, and means nothing.
+    /// PUBRECs for what the peer can't have, and repeated ones: PUBREL answers, and means nothing.
     answered: Vec<u16>,
     /// What was agreed last.
     packet_bytes_max: Option<u32>,
@@ -459,7 +459,9 @@ impl<M: Machine> Watched<M> {
                 None | Some(Use::Subscribe | Use::Unsubscribe) if !ack.reason_code.is_failure() => {
                     self.answered.push(ack.packet_id.get());
                 }
-                None | Some(Use::AwaitPubAck | Use::AwaitPubComp | Use::Subscribe | Use::Unsubscribe) => {}
+                // It may have its PUBCOMP behind it, and its identifier another use before the answer is seen.
+                Some(Use::AwaitPubComp) => self.answered.push(ack.packet_id.get()),
+                None | Some(Use::AwaitPubAck | Use::Subscribe | Use::Unsubscribe) => {}
             },
             Packet::PubComp(ack) if used(ack.packet_id) == Some(Use::AwaitPubComp) => self.free(ack.packet_id),
             Packet::SubAck(ack) if used(ack.packet_id) == Some(Use::Subscribe) => self.free(ack.packet_id),
