@@ -10,7 +10,7 @@ fn handling(retain_handling: RetainHandling) -> SubscriptionOptions {
     SubscriptionOptions { retain_handling, ..options(Q0) }
 }
 
-/// v3\[MQTT-3.3.1-6\] v3\[MQTT-3.3.1-8\] v5\[MQTT-3.3.1-5\] v5\[MQTT-3.3.1-9\]
+/// v3\[MQTT-3.3.1-5\] v3\[MQTT-3.3.1-6\] v3\[MQTT-3.3.1-8\] v5\[MQTT-3.3.1-5\] v5\[MQTT-3.3.1-9\]
 #[test]
 fn a_new_subscription_gets_the_last_message_of_each_topic() {
     for version in VERSIONS {
@@ -251,6 +251,25 @@ fn unsubscribing_ends_what_was_still_to_be_sent() {
     house.acknowledge_all(reader);
     // The one that waited already may come; the others don't.
     assert!(before + house.got(reader).len() <= 2);
+}
+
+/// What it says is no longer true: v3\[MQTT-3.3.1-7\]
+#[test]
+fn a_message_replaces_the_one_before_it_also_at_qos_0_and_if_it_is_not_kept_itself() {
+    let mut limits = BrokerOptions::default();
+    limits.retained_bytes_max = 20;
+    for version in VERSIONS {
+        let mut house = House::with(limits.clone());
+        let writer = house.guest(version, "writer");
+        house.retain(writer, "a", "first", Q2);
+        house.retain(writer, "a", "second", Q0);
+        let reader = house.guest(version, "reader");
+        house.subscribe(reader, "a", Q2);
+        assert_eq!(house.got(reader), ["a second R"]);
+        house.retain(writer, "a", "much too long to be kept", Q0);
+        assert_eq!(house.broker.counts().retained_messages, 0);
+        assert_eq!(house.broker.counts().retained_dropped, 1);
+    }
 }
 
 #[test]

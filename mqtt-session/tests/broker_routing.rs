@@ -30,6 +30,7 @@ fn a_message_arrives_at_the_lower_of_what_was_sent_and_what_was_asked_for() {
     }
 }
 
+/// v3\[MQTT-3.3.2-3\] v5\[MQTT-3.3.2-3\]
 #[test]
 fn wildcards_reach_what_they_should() {
     for version in VERSIONS {
@@ -77,18 +78,22 @@ fn overlapping_subscriptions_yield_one_copy_at_the_highest_qos() {
     }
 }
 
+/// v3\[MQTT-4.5.0-1\] v5\[MQTT-4.5.0-1\]
 #[test]
 fn clients_that_share_overlapping_filters_get_one_copy_each() {
     for version in VERSIONS {
         let mut house = House::new();
         let writer = house.guest(version, "writer");
-        let readers = ["one", "two", "three"].map(|name| house.guest(version, name));
+        let readers = ["one", "two", "three"].map(|name| house.join(As::resident(version, name)));
         for reader in readers {
             house.subscribe(reader, "a/#", Q0);
             house.subscribe(reader, "a/b", Q1);
         }
+        // Also one who is away.
+        house.cut(readers[1]);
         house.publish(writer, "a/b", "x", Q2);
-        for reader in readers {
+        let back = house.join(As::resident(version, "two"));
+        for reader in [readers[0], back, readers[2]] {
             assert_eq!(house.got(reader), ["a/b x q1"]);
         }
     }
@@ -203,6 +208,7 @@ fn what_belongs_to_the_message_travels_and_what_belongs_to_the_connection_does_n
     assert_eq!(kept.properties(), properties(travels).as_properties());
 }
 
+/// v3\[MQTT-4.6.0-5\] v3\[MQTT-4.6.0-6\] v5\[MQTT-4.6.0-5\] v5\[MQTT-4.6.0-6\]
 #[test]
 fn messages_of_one_publisher_stay_in_order() {
     for version in VERSIONS {
@@ -228,6 +234,69 @@ fn messages_of_one_publisher_stay_in_order() {
                 .collect();
             assert_eq!(numbers, (0..400).collect::<Vec<_>>());
             assert_eq!(house.broker.counts().deliveries_dropped, 0);
+        }
+    }
+}
+
+/// Whatever has waited, for its client or for its turn: v3\[MQTT-4.6.0-5\] v3\[MQTT-4.6.0-6\] v5\[MQTT-4.6.0-5\] v5\[MQTT-4.6.0-6\]
+#[test]
+fn messages_stay_in_order_across_topics_qos_and_connections() {
+    let mut limits = BrokerOptions::default();
+    limits.server.limits.in_flight_max = 2;
+    limits.server.limits.in_flight_before_5_max = 2;
+    for version in VERSIONS {
+        let mut house = House::with(limits.clone());
+        let writer = house.guest(version, "writer");
+        let reader = house.join(As::resident(version, "reader"));
+        house.subscribe(reader, "+", Q2);
+        house.stop_acknowledging(reader);
+        let publish = |house: &mut House, numbers: std::ops::Range<usize>| {
+            for number in numbers {
+                // QoS 0 does not wait for acknowledgements, and yet overtakes nothing.
+                let (name, qos) = (["a", "b", "c"][number % 3], [Q1, Q2, Q0, Q1][number % 4]);
+                house.publish(writer, name, &number.to_string(), qos);
+            }
+        };
+        let numbers = |got: Vec<String>| -> Vec<usize> {
+            got.iter().map(|words| words.split(' ').nth(1).unwrap().parse().unwrap()).collect()
+        };
+        publish(&mut house, 0..8);
+        assert_eq!(numbers(house.got(reader)), [0, 1, 2]);
+        house.acknowledge_all(reader);
+        assert_eq!(numbers(house.got(reader)), [3, 4, 5, 6, 7]);
+        house.stop_acknowledging(reader);
+        publish(&mut house, 8..14);
+        assert_eq!(numbers(house.got(reader)), [8, 9, 10]);
+        house.cut(reader);
+        publish(&mut house, 14..18);
+        // What is published at QoS 0 while it is away is not for it.
+        let reader = house.join(As::resident(version, "reader"));
+        publish(&mut house, 18..20);
+        assert_eq!(numbers(house.got(reader)), [8, 9, 11, 12, 13, 15, 16, 17, 18, 19]);
+    }
+}
+
+/// v3\[MQTT-4.7.3-4\] v5\[MQTT-4.7.3-4\]
+#[test]
+fn topics_are_compared_byte_for_byte() {
+    let all = ["a/b", "A/b", "/a/b", "a//b", "a/b/", "a/b ", "caf\u{e9}", "cafe\u{301}", "\u{feff}a/b", "a/%62"];
+    for version in VERSIONS {
+        let mut house = House::new();
+        let writer = house.guest(version, "writer");
+        let readers = all.map(|text| {
+            let reader = house.guest(version, text);
+            house.subscribe(reader, text, Q0);
+            reader
+        });
+        for (name, its_own) in all.iter().zip(readers) {
+            house.retain(writer, name, "x", Q0);
+            assert_eq!(house.got(its_own), [format!("{name} x")]);
+            assert!(readers.iter().all(|&reader| house.got(reader).is_empty()), "{name}");
+        }
+        for name in all {
+            let late = house.guest(version, "late");
+            house.subscribe(late, name, Q0);
+            assert_eq!(house.got(late), [format!("{name} x R")]);
         }
     }
 }
@@ -297,7 +366,8 @@ fn every_filter_of_a_subscribe_gets_its_own_answer() {
     }
 }
 
-/// v3\[MQTT-3.10.4-1\] v3\[MQTT-3.10.4-2\] v3\[MQTT-3.10.4-5\] v5\[MQTT-3.10.4-1\] v5\[MQTT-3.10.4-2\] v5\[MQTT-3.10.4-5\]
+/// v3\[MQTT-3.10.4-1\] v3\[MQTT-3.10.4-2\] v3\[MQTT-3.10.4-5\] v3\[MQTT-3.10.4-6\] v5\[MQTT-3.10.4-1\] v5\[MQTT-3.10.4-2\] v5\[MQTT-3.10.4-5\]
+/// v5\[MQTT-3.10.4-6\]
 #[test]
 fn unsubscribing_takes_exactly_the_filter_named() {
     for version in VERSIONS {
@@ -316,7 +386,7 @@ fn unsubscribing_takes_exactly_the_filter_named() {
     }
 }
 
-/// v5\[MQTT-4.13.1-1\]
+/// v3\[MQTT-3.8.3-2\] v5\[MQTT-4.13.1-1\]
 #[test]
 fn what_is_not_offered_is_refused() {
     let mut no_wildcards = BrokerOptions::default();

@@ -65,6 +65,30 @@ fn a_clean_start_forgets_and_what_it_makes_is_forgotten() {
     }
 }
 
+/// v3\[MQTT-3.1.3-2\] v5\[MQTT-3.1.3-2\]
+#[test]
+fn a_session_is_found_by_its_client_identifier_and_no_other() {
+    for version in VERSIONS {
+        let mut house = House::new();
+        let names = ["reader", "Reader", "reader ", "reade", "caf\u{e9}", "cafe\u{301}"];
+        for name in names {
+            let client = house.knock(As::resident(version, name));
+            assert_eq!(house.said(client), ["ConnAck 00"]);
+            house.subscribe(client, name, Q1);
+            house.cut(client);
+        }
+        let writer = house.guest(version, "writer");
+        for name in names {
+            house.publish(writer, name, "x", Q1);
+        }
+        for name in names {
+            let client = house.knock(As::resident(version, name));
+            assert_eq!(house.said(client), ["ConnAck 00 present"]);
+            assert_eq!(house.got(client), [format!("{name} x q1")]);
+        }
+    }
+}
+
 #[test]
 fn in_5_a_clean_start_may_make_a_session_that_stays() {
     let mut house = House::new();
@@ -83,6 +107,7 @@ fn in_5_a_session_without_an_expiry_interval_ends_with_its_connection() {
     assert_eq!(house.broker.counts().sessions, 0);
 }
 
+/// v5\[MQTT-4.1.0-2\]
 #[test]
 fn a_session_ends_when_its_time_is_over_and_not_before() {
     let mut house = House::new();
@@ -102,6 +127,28 @@ fn a_session_ends_when_its_time_is_over_and_not_before() {
     house.advance(SECOND);
     assert_eq!((house.broker.counts().sessions, house.broker.counts().subscriptions), (0, 0));
     assert_eq!(house.broker.poll_timeout(), None);
+}
+
+/// v3\[MQTT-4.1.0-2\] v5\[MQTT-4.1.0-1\]
+#[test]
+fn a_session_does_not_end_as_long_as_it_has_a_connection() {
+    let mut options = BrokerOptions::default();
+    options.session_expiry_max = 60;
+    for version in VERSIONS {
+        let mut house = House::with(options.clone());
+        let writer = house.guest(version, "writer");
+        let reader = house.join(As::resident(version, "reader"));
+        house.subscribe(reader, "a", Q1);
+        house.cut(reader);
+        house.advance(SECOND);
+        let reader = house.join(As::resident(version, "reader"));
+        // Past the time for CONNECT, nothing is due any more.
+        house.advance(20 * SECOND);
+        assert_eq!(house.broker.poll_timeout(), None);
+        house.advance(1_000 * SECOND);
+        house.publish(writer, "a", "x", Q1);
+        assert_eq!(house.got(reader), ["a x q1"]);
+    }
 }
 
 #[test]

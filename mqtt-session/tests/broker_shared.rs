@@ -20,7 +20,6 @@ fn publish(house: &mut House, writer: Who, count: usize, qos: mqtt_proto::QoS) {
     }
 }
 
-/// v5\[MQTT-4.8.2-3\]
 #[test]
 fn each_message_is_for_one_of_them_and_they_take_turns() {
     for version in [Version::V3_1_1, Version::V5] {
@@ -56,7 +55,7 @@ fn groups_and_those_who_share_nothing_do_not_know_one_another() {
     assert_eq!((house.got(first).len(), house.got(second).len()), (1, 1));
 }
 
-/// Each member has its own QoS and identifier.
+/// Each member has its own QoS and identifier: v5\[MQTT-4.8.2-3\]
 #[test]
 fn a_member_gets_what_it_asked_for() {
     let mut house = House::new();
@@ -69,6 +68,22 @@ fn a_member_gets_what_it_asked_for() {
     publish(&mut house, writer, 2, Q2);
     assert_eq!(house.got(a), ["jobs/0 x #7"]);
     assert_eq!(house.got(b), ["jobs/1 x q2 #8"]);
+}
+
+/// v5\[MQTT-3.3.4-5\]
+#[test]
+fn a_copy_for_a_group_bears_no_identifier_but_its_own() {
+    let mut house = House::new();
+    let writer = house.guest(V5, "writer");
+    let reader = house.guest(V5, "reader");
+    house.subscribe_with(reader, "jobs/+", options(Q2), Some(1));
+    house.subscribe_with(reader, "jobs/#", options(Q0), Some(2));
+    house.subscribe_with(reader, GROUP, options(Q1), Some(3));
+    house.subscribe_with(reader, "$share/other/jobs/#", options(Q0), None);
+    publish(&mut house, writer, 1, Q2);
+    let mut got = house.got(reader);
+    got.sort();
+    assert_eq!(got, ["jobs/0 x", "jobs/0 x q1 #3", "jobs/0 x q2 #1 #2"]);
 }
 
 /// 5.0 section 4.8.2: no retained messages for a shared subscription.
@@ -109,6 +124,7 @@ fn whoever_is_slow_gets_something_only_if_all_are() {
     assert_eq!((house.got(slow).len(), house.got(quick).len()), (2, 8));
 }
 
+/// v5\[MQTT-4.8.2-5\]
 #[test]
 fn what_a_session_leaves_when_it_ends_goes_to_another() {
     let mut house = House::new();
@@ -124,11 +140,11 @@ fn what_a_session_leaves_when_it_ends_goes_to_another() {
     let b = member(&mut house, "b", Q1);
     assert!(house.got(b).is_empty());
     house.advance(60 * SECOND);
-    // At QoS 2 it has been sent, and is for nobody else: v5[MQTT-4.8.2-4] v5[MQTT-4.8.2-5]
+    // At QoS 2 it has been sent, and is for nobody else.
     assert_eq!(house.got(b), ["jobs/0 x q1", "jobs/0 x q1", "jobs/1 x q1"]);
 }
 
-/// v5\[MQTT-4.8.2-4\] v5\[MQTT-4.8.2-5\]
+/// v5\[MQTT-4.8.2-4\]
 #[test]
 fn a_message_at_qos_2_stays_with_whom_it_was_sent_to() {
     let mut house = House::new();
@@ -147,17 +163,24 @@ fn a_message_at_qos_2_stays_with_whom_it_was_sent_to() {
 /// v5\[MQTT-4.8.2-6\]
 #[test]
 fn what_a_member_refuses_is_offered_to_nobody_else() {
-    let mut house = House::new();
-    let writer = house.guest(V5, "writer");
-    let [a, b] = ["a", "b"].map(|name| member(&mut house, name, Q1));
-    house.stop_acknowledging(a);
-    publish(&mut house, writer, 1, Q1);
-    assert_eq!(house.got(a).len(), 1);
-    let packet_id = house.unanswered(a)[0];
-    house.send(a, &Packet::PubAck(Ack { reason_code: ReasonCode::UnspecifiedError, ..Ack::new(packet_id) }));
-    house.leave_with(a, ReasonCode::Success);
-    house.advance(SECOND);
-    assert!(house.got(b).is_empty());
+    for qos in [Q1, Q2] {
+        let mut house = House::new();
+        let writer = house.guest(V5, "writer");
+        let [a, b] = ["a", "b"].map(|name| member(&mut house, name, qos));
+        house.stop_acknowledging(a);
+        publish(&mut house, writer, 1, qos);
+        assert_eq!(house.got(a).len(), 1);
+        let refused = Ack { reason_code: ReasonCode::UnspecifiedError, ..Ack::new(house.unanswered(a)[0]) };
+        house.send(a, &if qos == Q1 { Packet::PubAck(refused) } else { Packet::PubRec(refused) });
+        assert!(house.got(b).is_empty());
+        // Nor when its session ends.
+        house.leave(a);
+        let a = house.join(As::guest(V5, "a"));
+        assert!(house.got(a).is_empty() && house.got(b).is_empty());
+        house.leave(a);
+        house.advance(SECOND);
+        assert!(house.got(b).is_empty());
+    }
 }
 
 #[test]

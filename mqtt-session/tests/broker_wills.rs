@@ -3,7 +3,7 @@
 mod house;
 
 use house::*;
-use mqtt_proto::{Packet, Property, Publish, ReasonCode, SubscriptionOptions, Will};
+use mqtt_proto::{Packet, Property, Publish, ReasonCode, SubscriptionOptions, Text, Will};
 use mqtt_session::BrokerOptions;
 
 /// A house with somebody who listens to wills.
@@ -14,7 +14,7 @@ fn house_with_listener() -> (House, Who) {
     (house, listener)
 }
 
-/// v3\[MQTT-3.1.2-8\] v5\[MQTT-3.1.2-8\]
+/// v3\[MQTT-3.1.2-8\] v5\[MQTT-3.1.2-7\] v5\[MQTT-3.1.2-8\]
 #[test]
 fn a_lost_connection_publishes_the_will_once() {
     for version in VERSIONS {
@@ -145,16 +145,20 @@ fn the_next_connection_has_its_own_will_or_none() {
     }
 }
 
+/// v5\[MQTT-3.1.3-10\]
 #[test]
 fn a_will_travels_with_its_properties_except_its_delay() {
     let (mut house, listener) = house_with_listener();
-    let all = properties([Property::WillDelayInterval(5), Property::MessageExpiryInterval(60)]);
+    let user = |name, value| Property::UserProperty((Text::new(name).unwrap(), Text::new(value).unwrap()));
+    let travels = [user("b", "1"), Property::MessageExpiryInterval(60), user("a", "2"), user("b", "1")];
+    let mut all = properties(travels);
+    all.push(Property::WillDelayInterval(5)).unwrap();
     let will = Will { retain: true, properties: all.as_properties(), ..Will::new(topic("will/x"), b"gone") };
     let client = house.join(As::guest(V5, "client").exact_will(will));
     house.cut(client);
     assert_eq!(house.got(listener), ["will/x gone"]);
     let kept = house.broker.retained().get(topic("will/x")).unwrap();
-    assert_eq!(kept.properties(), properties([Property::MessageExpiryInterval(60)]).as_properties());
+    assert_eq!(kept.properties(), properties(travels).as_properties());
 }
 
 /// v5\[MQTT-3.8.3-3\]
@@ -179,7 +183,7 @@ fn wills_to_the_servers_topics_go_nowhere() {
     assert!(house.got(listener).is_empty());
 }
 
-/// v5\[MQTT-3.1.2-8\]
+/// v5\[MQTT-3.1.2-8\] v5\[MQTT-3.1.2-10\]
 #[test]
 fn a_delayed_will_waits_for_its_delay() {
     let (mut house, listener) = house_with_listener();

@@ -315,6 +315,7 @@ impl Broker {
                 let reason_code = self.route_from_client(now, &message, publisher);
                 self.acknowledge(now, id, token, reason_code);
             }
+            // v3[MQTT-3.3.5-2]
             (Task::Publish(_, token), Some(reason_code)) => {
                 self.publishes_refused = self.publishes_refused.saturating_add(1);
                 self.acknowledge(now, id, token, reason_code);

@@ -152,11 +152,13 @@ impl Broker {
             return Err(ReasonCode::UnspecifiedError);
         }
         connection.session = Some(session);
+        // Its own, whatever there was before: v3[MQTT-3.1.2-12]
         connection.will = will.map(|will| will.allowed_in(self.epoch));
         found.connection = Some(id);
         found.expires = None;
         // Come back in time: v5[MQTT-3.1.3-9]
         found.will = None;
+        // It does not end as long as it has a connection: v3[MQTT-4.1.0-2] v5[MQTT-4.1.0-1]
         self.deadlines.disarm(Owner::Session(session), &mut found.armed);
         let version = connection.server.version();
         self.push_event(BrokerEvent::Connected {
@@ -182,7 +184,7 @@ impl Broker {
         let session = connection.session.take()?;
         let state = connection.server.take_session();
         let asked = connection.server.session_expiry_interval();
-        // v3[MQTT-3.14.4-3] v5[MQTT-3.14.4-3]
+        // v3[MQTT-3.1.2-10] v3[MQTT-3.14.4-3] v5[MQTT-3.1.2-10] v5[MQTT-3.14.4-3]
         let will = connection.will.take().filter(|_| !cause.drops_will());
         let found = self.registry.get_mut(session)?;
         found.connection = None;
@@ -201,6 +203,7 @@ impl Broker {
         };
         found.will = due_later;
         let due = found.due();
+        // Only then somebody else gets what it was sent as a member of a group: v5[MQTT-4.8.2-4]
         if is_over {
             // v3[MQTT-3.1.2-6]
             if let Some(ended) = self.registry.remove(session) {
@@ -219,10 +222,12 @@ impl Broker {
             return;
         };
         session.armed = None;
+        // v5[MQTT-4.1.0-2]
         if session.expires.is_some_and(|expires| expires <= now) {
             self.bury(now, id);
             return;
         }
+        // v5[MQTT-3.1.2-10]
         let will = session.will.take_if(|will| will.due <= now);
         let dropped = session.state.handle_timeout(now);
         let due = session.due();

@@ -106,6 +106,7 @@ pub struct Broker {
     options: BrokerOptions,
     connections: Connections,
     registry: Registry,
+    /// Of no session: v3\[MQTT-3.1.2-7\].
     retained: RetainedStore,
     deadlines: Deadlines,
     events: VecDeque<BrokerEvent>,

@@ -187,6 +187,7 @@ impl Registry {
         self.sessions.values()
     }
 
+    /// v3\[MQTT-3.1.3-2\] v5\[MQTT-3.1.3-2\]
     pub(super) fn find(&self, client_id: &str) -> Option<SessionId> {
         self.by_client_id.get(client_id).copied()
     }
@@ -263,6 +264,7 @@ impl Registry {
         let Some(subscribers) = self.tree.get_mut(inner) else {
             return false;
         };
+        // v3[MQTT-3.10.4-2] v5[MQTT-3.10.4-2]
         if !subscribers.remove(id, share) {
             return false;
         }
@@ -330,6 +332,7 @@ impl Registry {
         hits.clear();
         groups.clear();
         let mut filters = 0_usize;
+        // v3[MQTT-3.3.2-3] v5[MQTT-3.3.2-3]
         for subscribers in self.tree.matches(topic) {
             filters += 1;
             let wanted = subscribers

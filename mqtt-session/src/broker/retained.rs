@@ -87,6 +87,7 @@ impl RetainedStore {
     ///
     /// [`RetainedFull`]: it is not kept. The one before it is gone all the same, because what it says is no longer true.
     pub fn insert(&mut self, message: Arc<PublishBuf>) -> Result<Option<Arc<PublishBuf>>, RetainedFull> {
+        // Whatever its QoS, and also if it can't be kept itself: v3[MQTT-3.3.1-7]
         let before = self.remove(message.topic());
         // v3[MQTT-3.3.1-10] v3[MQTT-3.3.1-11] v5[MQTT-3.3.1-6] v5[MQTT-3.3.1-7]
         if message.payload().is_empty() {
@@ -279,6 +280,7 @@ fn judge(filter: &[u8], topic: &[u8], target: &mut Vec<u8>) -> Verdict {
         let (before, rest) = topic.split_at_checked(start).unwrap_or_default();
         let len = rest.iter().position(|&byte| byte == b'/');
         let found = rest.get(..len.unwrap_or(rest.len())).unwrap_or_default();
+        // v3[MQTT-4.7.3-4] v5[MQTT-4.7.3-4]
         if level != b"+" && level != found {
             target.extend_from_slice(before);
             target.extend_from_slice(level);

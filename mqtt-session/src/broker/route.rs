@@ -82,7 +82,7 @@ impl Broker {
             if is_for_host {
                 self.overhear(&kept, publisher);
             }
-            // One copy for each session: v3[MQTT-3.3.5-1] v5[MQTT-3.3.4-2]
+            // One copy for each session, with a connection or without: v3[MQTT-3.3.5-1] v3[MQTT-4.5.0-1] v5[MQTT-3.3.4-2] v5[MQTT-4.5.0-1]
             for hits in hits.chunk_by(|one, next| one.session == next.session) {
                 if let Some(hit) = hits.first() {
                     self.deliver(now, hit.session, outgoing(now, &kept, hits));
@@ -155,6 +155,7 @@ fn keep(message: &Message<'_>) -> PublishBuf {
         return message.to_buf();
     }
     let mut properties = PropertiesBuf::new();
+    // In their order: v5[MQTT-3.3.2-18]
     let extended = properties.extend_if(message.properties, travels);
     debug_assert!(extended.is_ok(), "they stood in a packet: {extended:?}");
     Message { properties: properties.as_properties(), ..*message }.to_buf()

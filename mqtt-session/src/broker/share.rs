@@ -116,7 +116,7 @@ impl GroupHit {
 
     /// A message for the member that was chosen.
     pub(super) fn outgoing(&self, now: Instant, message: &Arc<PublishBuf>, chosen: &Hit) -> Outgoing {
-        // v5[MQTT-4.8.2-3]
+        // A copy of its own, with its own QoS and identifier: v5[MQTT-3.3.4-5] v5[MQTT-4.8.2-3]
         Outgoing { share: Some(Arc::clone(&self.whole)), ..outgoing(now, message, core::slice::from_ref(chosen)) }
     }
 }

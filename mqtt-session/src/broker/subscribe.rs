@@ -100,6 +100,7 @@ impl Broker {
         // Before 5.0 the prefix means nothing, but nobody who writes it wants the topic.
         if filter.as_bytes().starts_with(b"$share/") && !server.shared_subscription_available {
             Some(ReasonCode::SharedSubscriptionsNotSupported)
+        // v3[MQTT-3.8.3-2]
         } else if filter.has_wildcard() && !server.wildcard_subscription_available {
             Some(ReasonCode::WildcardSubscriptionsNotSupported)
         } else {

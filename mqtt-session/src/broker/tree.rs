@@ -461,7 +461,7 @@ struct Level {
 }
 
 impl Levels {
-    /// `NONE` for a name that no edge bears.
+    /// `NONE` for a name that no edge bears, byte for byte: v3\[MQTT-4.7.3-4\] v5\[MQTT-4.7.3-4\].
     fn id(&self, name: &[u8]) -> LevelId {
         self.names.get(name).map_or(NONE, |level| level.id)
     }

@@ -34,7 +34,9 @@ impl StoredWill {
         let message = Message {
             topic: will.topic,
             qos: will.qos,
+            // v3[MQTT-3.1.2-16] v3[MQTT-3.1.2-17] v5[MQTT-3.1.2-14] v5[MQTT-3.1.2-15]
             retain: will.retain,
+            // v5[MQTT-3.1.3-10]
             properties: will.properties,
             payload: will.payload.into(),
         };

@@ -224,7 +224,7 @@ impl Connection {
     ) -> Option<Event<'b>> {
         let flight = self.session.flight(packet_id).filter(|flight| is_due(&flight.stage))?;
         let (id, is_counted) = (flight.stage.id(), flight.sent.is_some());
-        // v5[MQTT-4.4.0-2]
+        // Refused is settled, too: v5[MQTT-4.4.0-2] v5[MQTT-4.8.2-6]
         self.session.commit(SessionOp::Land(packet_id));
         self.acknowledged();
         // v5[MQTT-4.9.0-2]

@@ -103,6 +103,7 @@ impl Connection {
     /// Whether a message would overtake nothing if it went out now.
     pub(crate) fn may_send_at_once(&self) -> bool {
         self.is_open()
+            // v3[MQTT-4.6.0-5] v3[MQTT-4.6.0-6] v5[MQTT-4.6.0-5] v5[MQTT-4.6.0-6]
             && !self.session.has_waiting()
             && self.link.resend.is_empty()
             && self.link.output.has_room(self.limits.output_bytes_max)
@@ -175,6 +176,7 @@ impl Connection {
 
     /// Sends the first message that waits. False: there is none, or it has to go on waiting.
     fn send_waiting(&mut self, now: Instant) -> bool {
+        // v3[MQTT-4.6.0-5] v3[MQTT-4.6.0-6] v5[MQTT-4.6.0-5] v5[MQTT-4.6.0-6]
         let Some(first) = self.session.front() else { return false };
         // v5[MQTT-3.3.2-5]
         if let Some(outcome) = first.over(now) {

@@ -288,6 +288,7 @@ impl SessionState {
         let mut taken = Vec::new();
         if in_flight {
             for packet_id in self.flights() {
+                // Not what is in flight at QoS 2: v5[MQTT-4.8.2-5]
                 if let Some(Stage::AwaitPubAck(Some(accepted))) =
                     self.outbound.flight(packet_id).map(|flight| &flight.stage)
                     && is_wanted(&accepted.outgoing)
