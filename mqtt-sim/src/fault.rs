@@ -51,6 +51,17 @@ pub enum Fault {
         /// How long.
         time: Duration,
     },
+    /// Only a few bytes come through in one direction for a while: a packet can take longer than the keep alive.
+    Trickle {
+        /// Whose.
+        client: usize,
+        /// The end that they come to.
+        to: End,
+        /// How many each second; at least one.
+        bytes: usize,
+        /// How long.
+        time: Duration,
+    },
     /// Everything takes twenty times as long for a while.
     Slow {
         /// How long.
@@ -121,7 +132,8 @@ impl Fault {
         let long = Duration::from_millis(random.within(100..=15_000));
         match random.within(0..=99) {
             0..=19 => Self::Break { client, to: end, bytes: random.within(0..=300) as usize },
-            20..=29 => Self::Reset { client, end },
+            20..=21 => Self::Trickle { client, to: end, bytes: random.within(1..=50) as usize, time: long },
+            22..=29 => Self::Reset { client, end },
             30..=34 => Self::Close { client, end },
             35..=44 => Self::Vanish { client, end },
             45..=52 => Self::Stall { client, to: end, time: short },

@@ -1,6 +1,6 @@
 //! A hostile world for MQTT programs, in one thread and from one seed.
 //!
-//! Real [`Client`](mqtt_session::Client)s and real [`Server`](mqtt_session::Server)s meet in it over a wire that splits, joins, delays, stalls and breaks what
+//! Real [`Client`](mqtt_session::Client)s and real [`Server`](mqtt_session::Server)s meet in it over a wire that splits, joins, delays, stalls, trickles and breaks what
 //! it carries, at any byte; connections are refused, or accepted and never answered; processes crash and come back with what they had written down. All of it
 //! happens in virtual time, and all of it follows from one number: the same seed gives the same bytes in the same order, and a failing run prints it.
 //!

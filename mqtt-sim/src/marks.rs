@@ -59,6 +59,8 @@ marks! {
     Coalesced => "several writes came as one",
     /// The wire stood still.
     Stalled => "the wire stood still",
+    /// The wire let only a few bytes through.
+    Trickled => "the wire trickled",
     /// An end stopped reading.
     NotReading => "an end did not read",
     /// The wire took no more bytes.

@@ -99,6 +99,13 @@ pub(crate) enum Over {
     Reset,
 }
 
+/// So many bytes get through each second until then.
+#[derive(Clone, Copy, Debug)]
+struct Trickle {
+    bytes: usize,
+    until: Instant,
+}
+
 /// One direction.
 #[derive(Debug, Default)]
 struct Pipe {
@@ -111,6 +118,7 @@ struct Pipe {
     /// When the last parcel arrives: none overtakes another.
     last: Instant,
     stands_until: Instant,
+    trickle: Option<Trickle>,
     /// The connection breaks after so many more bytes.
     breaks_after: Option<usize>,
     /// The sender waits for room.
@@ -259,11 +267,19 @@ impl Wire {
             return false;
         }
         let (mut breaks, mut came, mut came_late) = (false, 0, false);
-        while pipe.parcels.front().is_some_and(|(when, _)| *when <= now)
+        let trickle = pipe.trickle.filter(|trickle| now < trickle.until);
+        let mut bytes_max = trickle.map_or(usize::MAX, |trickle| trickle.bytes);
+        while bytes_max > 0
+            && pipe.parcels.front().is_some_and(|(when, _)| *when <= now)
             && let Some((_, parcel)) = pipe.parcels.pop_front()
         {
             match parcel {
                 Parcel::Bytes(mut bytes) => {
+                    let rest = bytes.split_off(bytes.len().min(bytes_max));
+                    if !rest.is_empty() {
+                        pipe.parcels.push_front((now, Parcel::Bytes(rest)));
+                    }
+                    bytes_max -= bytes.len();
                     pipe.bytes -= bytes.len();
                     if let Some(left) = pipe.breaks_after {
                         breaks = bytes.len() >= left;
@@ -288,6 +304,10 @@ impl Wire {
                 Parcel::Fin => pipe.over = Some(pipe.over.unwrap_or(Over::Fin)),
                 Parcel::Reset => pipe.over = Some(Over::Reset),
             }
+        }
+        if came > 0 && trickle.is_some() {
+            pipe.stands_until = now + Duration::from_secs(1);
+            clock.at(pipe.stands_until, Happening::Arrive(id, to));
         }
         if came > 1 {
             marks.hit(Mark::Coalesced);
@@ -412,6 +432,13 @@ impl Wire {
         }
     }
 
+    /// So many bytes come to this end each second until then.
+    pub(crate) fn trickle(&mut self, id: LinkId, to: End, bytes: usize, until: Instant) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.pipes[to as usize].trickle = Some(Trickle { bytes: bytes.max(1), until });
+        }
+    }
+
     /// This end reads nothing until then.
     pub(crate) fn stop_reading(&mut self, clock: &mut Clock<Happening>, id: LinkId, end: End, until: Instant) {
         if let Some(link) = self.links.get_mut(&id) {
@@ -427,6 +454,7 @@ impl Wire {
             for end in [End::Client, End::Server] {
                 link.gates[end as usize].reads_from = Instant::ZERO;
                 link.pipes[end as usize].stands_until = Instant::ZERO;
+                link.pipes[end as usize].trickle = None;
                 link.pipes[end as usize].breaks_after = None;
                 clock.at(clock.now(), Happening::Arrive(id, end));
             }

@@ -547,6 +547,12 @@ impl World {
                     cx.marks.hit(Mark::Stalled);
                 }
             }
+            Fault::Trickle { client, to, bytes, time } => {
+                if let Some(link) = link(client) {
+                    cx.wire.trickle(link, to, bytes, now + time);
+                    cx.marks.hit(Mark::Trickled);
+                }
+            }
             Fault::Slow { time } => {
                 cx.wire.slow_until = now + time;
                 cx.marks.hit(Mark::Slow);
