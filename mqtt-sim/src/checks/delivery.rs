@@ -244,11 +244,12 @@ impl Deliveries {
         if got.times == 1 {
             let stream = (message.publisher, fingerprint(&message.topic), message.qos, received.qos());
             let last = party.last_first.insert(stream, message.number);
-            // What is sent again at QoS 1 may be new to somebody: who has subscribed in between, or whose first copy was lost at QoS 0 or had expired.
+            // What is sent again at QoS 1 may be new to somebody: who has subscribed in between, or whose first copy was lost at QoS 0, had expired or found no room.
             let is_served =
                 |window: &Window| window.until.is_none() && window.qos > QoS::AtMostOnce && window.precedes(message);
             let comes_anew = message.qos == QoS::AtLeastOnce || message.may_come_twice;
-            let may_be_late = comes_anew && (message.may_expire || !party.windows.iter().any(is_served));
+            let was_left_out = message.may_expire || self.dropped.contains(&(client, index));
+            let may_be_late = comes_anew && (was_left_out || !party.windows.iter().any(is_served));
             if let Some(last) = last.filter(|&last| last > message.number && !may_be_late) {
                 let what = format!("client {client} got message {} on {topic} only after {last}", message.number);
                 return Err((Check::Order, what));

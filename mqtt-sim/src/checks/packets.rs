@@ -530,13 +530,13 @@ fn sequence(what: impl Into<String>) -> Finding {
     Err((Check::Sequence, what.into()))
 }
 
-/// An acknowledgement comes in the order of what it acknowledges.
 /// Seconds that a client asks its session to outlive the connection.
 fn asked_expiry(version: Version, connect: &Connect<'_>) -> u32 {
     let unsaid = if version.has_session_expiry() || connect.clean_start { 0 } else { u32::MAX };
     connect.properties.session_expiry_interval().unwrap_or(unsaid)
 }
 
+/// An acknowledgement comes in the order of what it acknowledges.
 fn in_turn(due: &mut VecDeque<u16>, id: u16) -> Finding {
     match due.iter().position(|&due| due == id) {
         Some(0) => {
