@@ -306,7 +306,9 @@ impl Broker {
     }
 
     fn perform(&mut self, now: Instant, id: ConnectionId, task: Task<'_>, refusals: &[Refusal]) {
-        let refused = refusals.first().map(|&(_, reason_code)| reason_code);
+        // Only a failure says no.
+        let reason = |code: ReasonCode| if code.is_failure() { code } else { ReasonCode::NotAuthorized };
+        let refused = refusals.first().map(|&(_, reason_code)| reason(reason_code));
         match (task, refused) {
             (Task::Connect(newcomer, _), None) => self.welcome(now, id, newcomer),
             (Task::Connect(..), Some(reason_code)) => self.refuse(now, id, reason_code),
