@@ -50,7 +50,8 @@ impl Broker {
     /// Who takes a session up may be somebody else than who made it.
     pub(super) fn introduce(&mut self, now: Instant, id: SessionId, principal: &Arc<Principal>) {
         if let Some(session) = self.registry.get_mut(id) {
-            if session.principal != *principal {
+            // Who was sent away, and may come in again, may stay.
+            if session.principal != *principal || !session.may_stay {
                 session.epoch = self.epoch.wrapping_sub(1);
             }
             // Its name is the key that it was found by.
