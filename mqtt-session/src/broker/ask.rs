@@ -89,6 +89,17 @@ impl core::fmt::Debug for Question {
     }
 }
 
+/// Hides the credentials.
+impl core::fmt::Debug for Job {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Connect(newcomer, ..) => f.debug_tuple("Connect").field(newcomer).finish_non_exhaustive(),
+            Self::Publish(message, _) => f.debug_tuple("Publish").field(message).finish_non_exhaustive(),
+            Self::Subscribe(.., filters) => f.debug_tuple("Subscribe").field(filters).finish_non_exhaustive(),
+        }
+    }
+}
+
 /// There is nobody who waits for this answer any more: it came too late, or for the second time, or the connection is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("nobody waits for this answer")]
@@ -111,7 +122,7 @@ pub(super) enum Task<'a> {
 }
 
 /// The same, to be kept.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Job {
     Connect(Newcomer, Option<Vec<u8>>, PropertiesBuf),
     Publish(PublishBuf, Option<AckToken>),
