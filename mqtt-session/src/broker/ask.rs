@@ -265,6 +265,7 @@ impl Broker {
     /// Nobody waits for it any more. Nothing has happened.
     pub fn answer(&mut self, now: Instant, ask: AskId, verdict: Verdict) -> Result<(), NotAsked> {
         let id = ask.connection;
+        self.check_stay(now, id);
         let connection = self.connections.get_mut(id).ok_or(NotAsked)?;
         let parked = connection.parked.take_if(|parked| parked.number == ask.number).ok_or(NotAsked)?;
         self.go_on(now, id, *parked, verdict);
