@@ -37,7 +37,7 @@ use mqtt_proto::{Properties, QoS, ReasonCode, TopicFilter, TopicName};
 /// | CONNECT | `Connect`; for a will also `Publish`, and `Store` if it is to be retained |
 /// | PUBLISH | `Publish`, and `Store` if it is to be retained |
 /// | SUBSCRIBE | `Subscribe`, for each filter |
-/// | a message is delivered, however it has waited, for the first time after a change of the policy | `Subscribe`, for each filter of the receiver |
+/// | a message is delivered, however it has waited, for the first time after a change of the policy | `Subscribe`, for each filter of the receiver; for its topic, if the receiver has unsubscribed since |
 /// | a will is published after a change | `Publish` and `Store`, as before |
 /// | a retained message is sent to a new subscriber after a change | `Publish` and `Store`, of the client that had published it |
 /// | anything happens on a connection for the first time after a change | `Stay` |

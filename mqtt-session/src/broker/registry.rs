@@ -302,23 +302,23 @@ impl Registry {
         Some((|id: SessionId| sessions.get(id.0), group))
     }
 
-    /// Asks again which subscriptions of a session are allowed. Returns those that are, unless all are.
+    /// Asks again which subscriptions of a session are allowed. Returns the verdict on each.
     pub(super) fn judge(
         &mut self,
         id: SessionId,
         is_allowed: impl Fn(TopicFilter<'_>, QoS) -> bool,
-    ) -> Option<Vec<TopicFilterBuf>> {
-        let session = self.sessions.get(id.0)?;
-        let mut allowed = Vec::new();
+    ) -> Vec<(TopicFilterBuf, bool)> {
+        let Some(session) = self.sessions.get(id.0) else {
+            return Vec::new();
+        };
+        let mut judged = Vec::new();
         for filter in &session.filters {
             let (inner, share) = split(filter.as_filter());
             let Some(grant) = self.tree.get_mut(inner).and_then(|found| found.grant_mut(id, share)) else { continue };
             grant.is_allowed = is_allowed(filter.as_filter(), grant.qos);
-            if grant.is_allowed {
-                allowed.push(filter.clone());
-            }
+            judged.push((filter.clone(), grant.is_allowed));
         }
-        (allowed.len() < session.filters.len()).then_some(allowed)
+        judged
     }
 
     /// The subscriptions that a message of `publisher` under `topic` is for; those of one session stand together.

@@ -84,15 +84,20 @@ impl Broker {
         session.may_stay = connection.is_none() || may(&Action::Stay);
         let may_stay = session.may_stay;
         let is_allowed = |filter: TopicFilter<'_>, qos| may_stay && may(&Action::subscribe(filter, qos));
-        let Some(allowed) = self.registry.judge(id, is_allowed) else {
-            return true;
-        };
+        let judged = self.registry.judge(id, is_allowed);
         let is_unwanted = |outgoing: &Outgoing| {
             let topic = outgoing.message.topic();
             let behind = |filter: TopicFilter<'_>| {
                 filter.shared().map_or(filter.matches(topic), |(_, filter)| filter.matches(topic))
             };
-            !allowed.iter().any(|filter| behind(filter.as_filter()))
+            let mut matching = judged.iter().filter(|(filter, _)| behind(filter.as_filter())).peekable();
+            if matching.peek().is_some() {
+                return !matching.any(|(_, is_allowed)| *is_allowed);
+            }
+            // What it was sent for is unsubscribed.
+            let alone = TopicFilter::new(topic.as_str());
+            let alone = alone.map(|filter| Action::Subscribe { filter, share: None, qos: outgoing.qos });
+            !(may_stay && alone.is_ok_and(|action| may(&action)))
         };
         let connection = connection.and_then(|id| self.connections.get_mut(id));
         if let Some(connection) = connection {
