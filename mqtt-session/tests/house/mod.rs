@@ -1,6 +1,7 @@
 //! A broker and clients that talk to it in packets, in memory and virtual time. What clients get is noted in short words.
 #![allow(dead_code, reason = "each scenario file uses its part")]
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mqtt_proto::{
@@ -8,12 +9,17 @@ use mqtt_proto::{
     Subscribe, Subscription, SubscriptionId, SubscriptionOptions, Text, TopicFilter, TopicName, TransmitBuf,
     Unsubscribe, Version, Will,
 };
-use mqtt_session::{Broker, BrokerEvent, BrokerOptions, ConnectionId, DisconnectCause, Instant, Message, Transmit};
+use mqtt_session::{
+    Action, AskId, Broker, BrokerEvent, BrokerOptions, ConnectionId, DisconnectCause, Instant, Message, Policy,
+    Principal, Transmit, Verdict,
+};
 
 pub(crate) const VERSIONS: [Version; 2] = [Version::V3_1_1, Version::V5];
 pub(crate) const V3: Version = Version::V3_1_1;
 pub(crate) const V5: Version = Version::V5;
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
+/// The least time there is.
+pub(crate) const TICK: Duration = Duration::from_micros(1);
 
 pub(crate) const Q0: QoS = QoS::AtMostOnce;
 pub(crate) const Q1: QoS = QoS::AtLeastOnce;
@@ -47,12 +53,24 @@ pub(crate) struct As<'a> {
     keep_alive: u16,
     will: Option<Will<'a>>,
     will_delay: u32,
+    user_name: Option<&'a str>,
+    password: Option<&'a str>,
 }
 
 impl<'a> As<'a> {
     /// With a session that ends with the connection.
     pub(crate) fn guest(version: Version, name: &'a str) -> Self {
-        Self { version, name, clean: true, expiry: None, keep_alive: 0, will: None, will_delay: 0 }
+        Self {
+            version,
+            name,
+            clean: true,
+            expiry: None,
+            keep_alive: 0,
+            will: None,
+            will_delay: 0,
+            user_name: None,
+            password: None,
+        }
     }
 
     /// With a session that stays, as far as the version allows to say.
@@ -85,6 +103,10 @@ impl<'a> As<'a> {
     pub(crate) fn will_delay(self, seconds: u32) -> Self {
         Self { will_delay: seconds, ..self }
     }
+
+    pub(crate) fn user(self, user_name: &'a str, password: &'a str) -> Self {
+        Self { user_name: Some(user_name), password: Some(password), ..self }
+    }
 }
 
 /// Numbers the clients of a [`House`]. A client that connects again has a new number.
@@ -100,6 +122,8 @@ struct Peer {
     said: Vec<String>,
     /// What PUBACK and PUBREC said since we last looked.
     answered: Vec<ReasonCode>,
+    /// PUBRELs since we last looked.
+    released: usize,
     /// Answers messages as the specification asks.
     acknowledges: bool,
     unanswered: Vec<Packet<'static>>,
@@ -114,6 +138,8 @@ pub(crate) struct House {
     pub(crate) broker: Broker,
     pub(crate) now: Instant,
     peers: Vec<Peer>,
+    /// What the policy has asked its host, in the order in which that looked.
+    asks: Vec<AskId>,
 }
 
 impl House {
@@ -122,7 +148,48 @@ impl House {
     }
 
     pub(crate) fn with(options: BrokerOptions) -> Self {
-        Self { broker: Broker::new(options, 1), now: Instant::ZERO, peers: Vec::new() }
+        Self { broker: Broker::new(options, 1), now: Instant::ZERO, peers: Vec::new(), asks: Vec::new() }
+    }
+
+    /// With somebody who decides.
+    pub(crate) fn guarded(script: &Arc<Script>) -> Self {
+        Self::guarded_with(BrokerOptions::default(), script)
+    }
+
+    pub(crate) fn guarded_with(options: BrokerOptions, script: &Arc<Script>) -> Self {
+        let mut house = Self::with(options);
+        house.broker.set_policy(Arc::<Script>::clone(script));
+        house
+    }
+
+    /// The policy is told that it has changed, and everything that follows happens.
+    pub(crate) fn policy_changed(&mut self) {
+        self.broker.policy_changed();
+        self.drive();
+    }
+
+    /// How many questions the host has looked at.
+    pub(crate) fn asks(&self) -> usize {
+        self.asks.len()
+    }
+
+    /// Answers the question of this number, and offers again what waited behind it. False: nobody waits for that.
+    pub(crate) fn answer(&mut self, number: usize, verdict: Verdict) -> bool {
+        let answered = self.broker.answer(self.now, self.asks[number], verdict).is_ok();
+        self.drive();
+        self.offer_rest();
+        answered
+    }
+
+    /// Offers what the broker would not take before, as far as it wants it now.
+    pub(crate) fn offer_rest(&mut self) {
+        while let Some(who) =
+            self.peers.iter().position(|peer| !peer.unread.is_empty() && self.broker.wants_input(peer.id))
+        {
+            let before = self.unread(who);
+            self.send_bytes(who, &[]);
+            assert!(self.unread(who) < before, "it wanted input and took none");
+        }
     }
 
     /// A transport, and nothing said.
@@ -133,6 +200,7 @@ impl House {
             got: Vec::new(),
             said: Vec::new(),
             answered: Vec::new(),
+            released: 0,
             acknowledges: true,
             unanswered: Vec::new(),
             is_deaf: false,
@@ -165,6 +233,8 @@ impl House {
         connect.keep_alive = who.keep_alive;
         connect.properties = connect_properties.as_properties();
         connect.will = who.will;
+        connect.user_name = who.user_name.map(|name| Text::new(name).unwrap());
+        connect.password = who.password.map(str::as_bytes);
         if let Some(will) = connect.will.as_mut()
             && who.will_delay > 0
         {
@@ -382,7 +452,8 @@ impl House {
             match &packet {
                 Packet::Publish(publish) => peer.got.push(message_words(publish)),
                 Packet::PubAck(ack) | Packet::PubRec(ack) => peer.answered.push(ack.reason_code),
-                Packet::PubRel(_) | Packet::PubComp(_) => {}
+                Packet::PubRel(_) => peer.released += 1,
+                Packet::PubComp(_) => {}
                 other => peer.said.push(packet_words(other)),
             }
             match answer(&packet) {
@@ -403,6 +474,11 @@ impl House {
         std::mem::take(&mut self.peers[who].answered)
     }
 
+    /// PUBRELs that a client got since we last asked.
+    pub(crate) fn released(&mut self, who: Who) -> usize {
+        std::mem::take(&mut self.peers[who].released)
+    }
+
     /// Other packets that a client got since we last asked.
     pub(crate) fn said(&mut self, who: Who) -> Vec<String> {
         std::mem::take(&mut self.peers[who].said)
@@ -418,8 +494,13 @@ impl House {
 
     /// What the broker told its host since we last asked.
     pub(crate) fn events(&mut self) -> Vec<String> {
+        let asks = &mut self.asks;
         std::iter::from_fn(|| self.broker.poll_event())
             .map(|event| match event {
+                BrokerEvent::Asked { ask, question } => {
+                    asks.push(ask);
+                    format!("{}?", question_words(question.who(), &question.action()))
+                }
                 BrokerEvent::Connected { client_id, session_present, .. } => {
                     format!("{client_id} came{}", if session_present { " back" } else { "" })
                 }
@@ -479,4 +560,63 @@ fn answer(packet: &Packet<'_>) -> Option<Packet<'static>> {
         Packet::PubRel(ack) => Some(Packet::PubComp(Ack::new(ack.packet_id))),
         _ => None,
     }
+}
+
+/// A policy that notes what it is asked, and says what it was told to.
+#[derive(Debug, Default)]
+pub(crate) struct Script(Mutex<Lines>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    asked: Vec<String>,
+    verdicts: Vec<(String, Verdict)>,
+}
+
+impl Script {
+    /// Everybody may do everything, as long as nothing else is said.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// From now on, this is the answer to all questions that begin so. What was said last counts.
+    pub(crate) fn say(&self, question: &str, verdict: Verdict) {
+        self.0.lock().unwrap().verdicts.push((question.into(), verdict));
+    }
+
+    /// What was asked since we last looked.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().asked)
+    }
+}
+
+impl Policy for Script {
+    fn check(&self, who: &Principal, action: &Action<'_>) -> Verdict {
+        let question = question_words(who, action);
+        let mut lines = self.0.lock().unwrap();
+        let found = lines.verdicts.iter().rfind(|(beginning, _)| question.starts_with(beginning));
+        let verdict = found.map_or(Verdict::Allow, |&(_, verdict)| verdict);
+        lines.asked.push(question);
+        verdict
+    }
+}
+
+/// `client(user) verb object`
+fn question_words(who: &Principal, action: &Action<'_>) -> String {
+    let client = &who.client_id;
+    let user = who.user_name.as_deref().map_or(String::new(), |user| format!("({user})"));
+    let wish = match action {
+        Action::Connect(credentials) => {
+            let password = credentials.password.map(|password| format!(" {}", String::from_utf8_lossy(password)));
+            format!("connect{}", password.unwrap_or_default())
+        }
+        Action::Stay => "stay".into(),
+        Action::Publish { topic, qos } => format!("publish {topic} q{}", qos.as_u8()),
+        Action::Store { topic } => format!("store {topic}"),
+        Action::Subscribe { filter, share, qos } => {
+            let share = share.map_or(String::new(), |share| format!(" of {share}"));
+            format!("subscribe {} q{}{share}", filter.as_str(), qos.as_u8())
+        }
+        other => panic!("{other:?}"),
+    };
+    format!("{client}{user} {wish}")
 }
