@@ -5,7 +5,7 @@ mod house;
 use std::sync::Arc;
 
 use house::*;
-use mqtt_proto::{Ack, Packet, PacketId, Will};
+use mqtt_proto::{Ack, Packet, PacketId, ReasonCode, Will};
 use mqtt_session::Verdict;
 
 /// How a message comes to its receiver.
@@ -221,6 +221,24 @@ fn a_member_without_the_right_is_passed_over() {
         script.say("bob stay", Verdict::DENY);
         house.broker.policy_changed();
         assert_eq!(count(&mut house), (0, 0));
+    }
+}
+
+/// A publisher learns as much of a group that may not have its message as of anybody else: nothing.
+#[test]
+fn those_who_may_not_have_it_are_nobody() {
+    for text in ["a/#", "$share/group/a/#"] {
+        let script = Script::new();
+        let mut house = House::guarded(&script);
+        let host = house.guest(V5, "host");
+        let ann = house.guest(V5, "ann");
+        house.subscribe(ann, text, Q1);
+        house.publish(host, "a/b", "x", Q1);
+        script.say("ann subscribe", Verdict::DENY);
+        house.policy_changed();
+        house.publish(host, "a/b", "x", Q1);
+        assert_eq!(house.answered(host), [ReasonCode::Success, ReasonCode::NoMatchingSubscribers], "{text}");
+        assert_eq!(house.got(ann).len(), 1);
     }
 }
 

@@ -72,9 +72,8 @@ impl Broker {
         // v3[MQTT-3.3.1-12] v5[MQTT-3.3.1-8]
         let retain = message.retain && self.options.server.retain_available;
         let is_for_host = self.listening.matches(message.topic).next().is_some();
-        let is_for_nobody = hits.is_empty() && groups.is_empty() && !is_for_host;
-        let reason_code = if is_for_nobody { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success };
-        if retain || !is_for_nobody {
+        let mut is_for_somebody = is_for_host || !hits.is_empty();
+        if retain || is_for_somebody || !groups.is_empty() {
             let kept = Arc::new(keep(message));
             if retain && self.retained.insert(Arc::clone(&kept)).is_err() {
                 self.retained_dropped = self.retained_dropped.saturating_add(1);
@@ -90,12 +89,13 @@ impl Broker {
             }
             for group in &groups {
                 if let Some(chosen) = self.choose(now, group) {
+                    is_for_somebody = true;
                     self.deliver(now, chosen.session, group.outgoing(now, &kept, &chosen));
                 }
             }
         }
         (self.hits, self.groups) = (hits, groups);
-        reason_code
+        if is_for_somebody { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers }
     }
 
     /// Delivers to one session.
