@@ -242,6 +242,56 @@ fn those_who_may_not_have_it_are_nobody() {
     }
 }
 
+/// What has been written for a transport that does not take it is as good as sent. Nothing follows it.
+#[test]
+fn what_is_written_is_not_called_back() {
+    for version in VERSIONS {
+        for right in ["ann subscribe", "ann stay"] {
+            let script = Script::new();
+            let mut house = House::guarded(&script);
+            let host = house.guest(V5, "host");
+            let ann = house.guest(version, "ann");
+            house.subscribe(ann, "a", Q0);
+            house.block(ann);
+            house.publish(host, "a", "before", Q0);
+            script.say(right, Verdict::DENY);
+            house.policy_changed();
+            house.publish(host, "a", "after", Q0);
+            house.unblock(ann);
+            assert_eq!(house.got(ann), ["a before"]);
+            let told: &[&str] = match (right, version) {
+                ("ann subscribe", _) => &[],
+                (_, V5) => &["Disconnect 87", "closed"],
+                _ => &["closed"],
+            };
+            assert_eq!(house.said(ann), told);
+        }
+    }
+}
+
+/// There are more retained messages than go out at once, and the right is lost in between.
+#[test]
+fn retained_messages_that_are_still_due_are_not_sent() {
+    for version in VERSIONS {
+        for denied in [false, true] {
+            let script = Script::new();
+            let mut house = House::guarded(&script);
+            let host = house.guest(V5, "host");
+            let large = "x".repeat(40_000);
+            ["a/1", "a/2", "a/3", "a/4"].iter().for_each(|name| house.retain(host, name, &large, Q0));
+            let ann = house.guest(version, "ann");
+            house.block(ann);
+            house.subscribe_with(ann, "a/#", options(Q0), None);
+            if denied {
+                script.say("ann subscribe", Verdict::DENY);
+            }
+            house.policy_changed();
+            house.unblock(ann);
+            assert_eq!(house.got(ann).len(), if denied { 2 } else { 4 });
+        }
+    }
+}
+
 /// A right that comes back is good for what is published from then on. What was dropped is gone.
 #[test]
 fn a_right_that_comes_back() {

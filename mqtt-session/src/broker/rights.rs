@@ -23,7 +23,7 @@ impl Broker {
     }
 
     /// The policy answers differently from now on. Nothing that it has said before is believed any more: whoever may not stay is sent away (0x87), and what
-    /// waits for clients that may not receive it is dropped.
+    /// waits for clients that may not receive it is dropped. What stands in a connection's output already is as good as sent.
     pub fn policy_changed(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         // Each is looked at when it is asked for output.
