@@ -156,9 +156,8 @@ impl Broker {
         connection.will = will.map(|will| will.allowed_in(self.epoch));
         found.connection = Some(id);
         found.expires = None;
-        // Come back in time: v5[MQTT-3.1.3-9]
         found.will = None;
-        // It does not end as long as it has a connection: v3[MQTT-4.1.0-2] v5[MQTT-4.1.0-1]
+        // Come back in time, and it does not end as long as it has a connection: v5[MQTT-3.1.3-9] v3[MQTT-4.1.0-2] v5[MQTT-4.1.0-1]
         self.deadlines.disarm(Owner::Session(session), &mut found.armed);
         let version = connection.server.version();
         self.push_event(BrokerEvent::Connected {
