@@ -311,6 +311,9 @@ pub struct ServerOptions {
     pub receive_maximum: u16,
     /// The largest packet that we take, in bytes. Default: 1 MiB.
     pub packet_bytes_max: u32,
+    /// The largest packet that we take, in bytes, from somebody who has not been accepted: CONNECT, and AUTH before CONNACK. A larger one is not waited for; if it is a CONNECT of 5.0, it is
+    /// refused with 0x95. Never more than [`packet_bytes_max`](Self::packet_bytes_max). Default: 128 KiB, which leaves room for a large will.
+    pub connect_bytes_max: u32,
     /// The highest topic alias that we take. Default: 10.
     pub topic_alias_maximum: u16,
     /// The keep alive, in seconds, that clients must use instead of their own. One from which no packet has come for one and a half times as long is disconnected: v5\[MQTT-3.1.2-22\],
@@ -340,6 +343,7 @@ impl Default for ServerOptions {
         Self {
             receive_maximum: 100,
             packet_bytes_max: 1 << 20,
+            connect_bytes_max: 128 << 10,
             topic_alias_maximum: 10,
             server_keep_alive: None,
             maximum_qos: QoS::ExactlyOnce,

@@ -219,6 +219,12 @@ impl Connection {
         self.link.deadline = Some(now + self.limits.connect_timeout);
     }
 
+    /// From now on packets of this size are taken. Between two packets.
+    pub(crate) fn widen(&mut self, packet_bytes_max: u32) {
+        self.link.codec.packet_bytes_max = packet_bytes_max;
+        self.link.framer = Framer::for_codec(&self.link.codec);
+    }
+
     /// The handshake is done, and `agreed` says with what result.
     pub(crate) fn open(&mut self, now: Instant) {
         let link = &mut self.link;

@@ -189,6 +189,7 @@ impl Server {
         };
         self.connection.session = core::mem::take(session);
         self.has_session = true;
+        self.connection.widen(self.options.packet_bytes_max);
         // v3[MQTT-3.1.2-6] v5[MQTT-3.1.2-4]
         if self.clean_start {
             self.connection.forget(now);

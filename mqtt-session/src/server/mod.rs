@@ -1,7 +1,7 @@
 //! The server's end of one connection.
 
 use mqtt_proto::{
-    Codec, Disconnect, Frame, Opaque, Packet, PacketId, PacketType, Properties, ReasonCode, SubAck, TransmitBuf,
+    Cause, Codec, Disconnect, Frame, Opaque, Packet, PacketId, PacketType, Properties, ReasonCode, SubAck, TransmitBuf,
     UnsubAck, Version,
 };
 
@@ -55,7 +55,8 @@ impl Server {
     /// The end of a transport that was just accepted. A CONNECT must come within [`Limits::connect_timeout`](crate::Limits::connect_timeout).
     #[must_use]
     pub fn new(now: Instant, options: ServerOptions) -> Self {
-        let codec = codec(&options, Version::V5);
+        let mut codec = codec(&options, Version::V5);
+        codec.packet_bytes_max = options.packet_bytes_max.min(options.connect_bytes_max);
         let mut connection = Connection::new(codec, options.limits.clone(), options.acknowledge);
         connection.begin(now, Phase::AwaitConnect, codec);
         Self {
@@ -146,7 +147,19 @@ impl Server {
         if self.connection.link.phase == Phase::AwaitConnect && !input.first().is_none_or(is_connect) {
             return Err(DisconnectCause::Violation(Violation::FirstPacket));
         }
-        self.connection.next_frame(now, input)
+        let frame = self.connection.next_frame(now, input);
+        if let Err(DisconnectCause::Malformed(error)) = frame
+            && error.cause() == Cause::PacketTooLarge
+            && self.connection.link.phase == Phase::AwaitConnect
+        {
+            match begins_v5(input) {
+                Some(true) => self.send_refusal(error.reason_code()),
+                Some(false) => {}
+                // A few bytes more, and we know how to say it.
+                None => return Ok(None),
+            }
+        }
+        frame
     }
 
     fn handle_frame<'b>(&mut self, now: Instant, frame: &Frame<'b>) -> Handled<'b> {
@@ -369,6 +382,15 @@ impl Server {
         }
         Ok(self.connection.disconnect(now, reason_code, properties)?)
     }
+}
+
+/// The CONNECT at the front is one of 5.0. `None`: there is too little of it to tell.
+fn begins_v5(input: &[u8]) -> Option<bool> {
+    const PROTOCOL: &[u8] = b"\0\x04MQTT\x05";
+    let length = input.iter().skip(1).position(|byte| byte & 0x80 == 0)?;
+    let body = input.get(length.saturating_add(2)..)?;
+    let is_same = body.iter().zip(PROTOCOL).all(|(one, other)| one == other);
+    (!is_same || body.len() >= PROTOCOL.len()).then_some(is_same)
 }
 
 fn codec(options: &ServerOptions, version: Version) -> Codec {
