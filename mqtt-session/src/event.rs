@@ -141,6 +141,9 @@ pub enum DisconnectCause {
     /// Nothing was heard for too long.
     #[error("keep alive timeout v3[MQTT-3.1.2-24] v5[MQTT-3.1.2-22]")]
     KeepAliveTimeout,
+    /// A packet was begun and not finished in time: see [`Limits::packet_timeout`](crate::Limits::packet_timeout).
+    #[error("a packet was not complete within the packet timeout")]
+    PacketTimeout,
     /// CONNECT, or the answer to it, did not come in time.
     #[error("no connection within the connect timeout")]
     ConnectTimeout,
@@ -161,6 +164,7 @@ impl DisconnectCause {
             Self::Malformed(error) => error.reason_code(),
             Self::Violation(violation) => violation.reason_code(),
             Self::KeepAliveTimeout => ReasonCode::KeepAliveTimeout,
+            Self::PacketTimeout => ReasonCode::QuotaExceeded,
             Self::AuthenticationTimeout => ReasonCode::NotAuthorized,
             Self::ConnectTimeout | Self::TransportClosed => ReasonCode::UnspecifiedError,
         }
@@ -172,6 +176,7 @@ impl DisconnectCause {
             Self::Local(_)
             | Self::Refused(_)
             | Self::KeepAliveTimeout
+            | Self::PacketTimeout
             | Self::ConnectTimeout
             | Self::AuthenticationTimeout => false,
             Self::Malformed(_) | Self::Violation(_) | Self::TransportClosed => true,

@@ -26,6 +26,9 @@ pub struct Limits {
     /// How long what is left to be sent may take when a connection has ended, counted from the end ([`Event::Disconnected`](crate::Event::Disconnected)). Then it is dropped, and
     /// the transport is to be closed. Default: 2 s.
     pub close_timeout: Duration,
+    /// Server: how long a packet may take from its first byte to its last, in all, also when keep alive is off; then its sender is disconnected
+    /// ([`DisconnectCause::PacketTimeout`](crate::DisconnectCause::PacketTimeout)). It has to be longer than the largest packet takes on the slowest link. Default: 2 minutes.
+    pub packet_timeout: Duration,
     /// AUTH packets that we take from the peer in one authentication. Default: 16.
     pub authentication_rounds_max: u16,
     /// Publishes at QoS 1 and 2 that may be unacknowledged by the peer; fewer if it says so (Receive Maximum). Default: 100.
@@ -62,6 +65,7 @@ impl Default for Limits {
         Self {
             connect_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(2),
+            packet_timeout: Duration::from_secs(120),
             authentication_rounds_max: 16,
             in_flight_max: 100,
             in_flight_before_5_max: 20,

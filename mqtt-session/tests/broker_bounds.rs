@@ -2,7 +2,9 @@
 
 mod house;
 
-use house::{House, V3, V5};
+use std::time::Duration;
+
+use house::{House, SECOND, V3, V5};
 use mqtt_proto::{Codec, Connect, Packet, Publish, Text, TransmitBuf, Version};
 use mqtt_session::BrokerOptions;
 
@@ -78,4 +80,59 @@ fn a_connect_is_no_larger_than_any_packet() {
     let fits = house.open(V5);
     house.send_bytes(fits, &connect_of(V5, 500));
     assert_eq!(house.said(fits), ["ConnAck 00"]);
+}
+
+// --- packets that are never finished -------------------------------------------------------------------------------------
+
+/// The smallest step of the clock.
+const TICK: Duration = Duration::from_micros(1);
+
+#[test]
+fn a_packet_has_so_long_from_its_first_byte_to_its_last() {
+    for version in [V3, V5] {
+        let mut options = BrokerOptions::default();
+        options.server.limits.packet_timeout = 10 * SECOND;
+        let mut house = House::with(options);
+        // Without keep alive, nothing else would ever end it.
+        let slow = house.guest(version, "slow");
+        let healthy = house.guest(version, "healthy");
+        house.advance(1_000 * SECOND);
+        house.send_bytes(slow, &[0x30]);
+        // Each byte comes in time, and the whole does not.
+        for byte in [100, 0, 1, b't', b'x', b'x', b'x', b'x', b'x'] {
+            house.advance(SECOND);
+            house.send_bytes(slow, &[byte]);
+        }
+        house.advance(SECOND - TICK);
+        assert_eq!(house.said(slow), [""; 0]);
+        house.events();
+        house.advance(TICK);
+        let told: &[&str] = if version == V5 { &["Disconnect 97", "closed"] } else { &["closed"] };
+        assert_eq!(house.said(slow), told);
+        assert_eq!(house.events(), ["slow went 97"]);
+        assert_eq!(house.said(healthy), [""; 0]);
+    }
+}
+
+#[test]
+fn each_packet_has_its_own_time() {
+    let mut options = BrokerOptions::default();
+    options.server.limits.packet_timeout = 10 * SECOND;
+    let mut house = House::with(options);
+    let slow = house.guest(V5, "slow");
+    // The end of one comes with the beginning of the next, again and again.
+    house.send_bytes(slow, &[0xC0]);
+    for _ in 0..20 {
+        house.advance(10 * SECOND - TICK);
+        house.send_bytes(slow, &[0x00, 0xC0]);
+        assert_eq!(house.said(slow), ["PingResp"]);
+    }
+    // Whoever is between two packets has all the time there is.
+    house.send_bytes(slow, &[0x00]);
+    house.advance(100_000 * SECOND);
+    assert_eq!(house.said(slow), ["PingResp"]);
+    // It counts from what was offered first, not from what ended the packet before.
+    house.send_bytes(slow, &[0xC0]);
+    house.advance(10 * SECOND);
+    assert_eq!(house.said(slow), ["Disconnect 97", "closed"]);
 }

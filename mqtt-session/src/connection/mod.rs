@@ -137,6 +137,8 @@ pub(crate) struct Link {
     /// When the handshake, or the re-authentication, or the closing must be done. `None` while closing: it should have been.
     deadline: Option<Instant>,
     framer: Framer,
+    /// Server: when the first byte of the packet at the front was offered.
+    begun: Option<Instant>,
     output: Output,
     quota: Quota,
     inbound: Inbound,
@@ -174,6 +176,7 @@ impl Link {
             rounds: 0,
             deadline: None,
             framer: Framer::for_codec(&codec),
+            begun: None,
             output: Output::default(),
             quota: Quota::new(0),
             inbound: Inbound::default(),
@@ -358,6 +361,14 @@ impl Connection {
                 self.link.keep_alive.pinged(now);
                 return self.answer(now, &Packet::PingReq);
             }
+            None if self.packet_deadline().is_some_and(|deadline| deadline <= now) => {
+                if !self.wants_input() {
+                    // The rest of it may be there, and has not been looked at.
+                    self.link.begun = Some(now);
+                    return;
+                }
+                DisconnectCause::PacketTimeout
+            }
             None => return,
         };
         let event = self.fail(now, cause);
@@ -367,6 +378,7 @@ impl Connection {
     /// Our end has done nothing since `since`. That is no fault of the peer.
     pub(crate) fn rested(&mut self, now: Instant, since: Instant) {
         self.link.keep_alive.rested(now, since);
+        self.link.begun = self.link.begun.map(|begun| begun + now.since(since));
         if self.link.phase != Phase::Closing {
             self.link.deadline = self.link.deadline.map(|deadline| deadline + now.since(since));
         }
@@ -384,8 +396,16 @@ impl Connection {
             | Phase::AwaitAuth
             | Phase::Open
             | Phase::DueReAuth
-            | Phase::AwaitReAuth => self.link.deadline.into_iter().chain(self.link.keep_alive.deadline()).min(),
+            | Phase::AwaitReAuth => {
+                let silence = self.link.keep_alive.deadline();
+                self.link.deadline.into_iter().chain(silence).chain(self.packet_deadline()).min()
+            }
         }
+    }
+
+    /// When the packet at the front has to be complete.
+    fn packet_deadline(&self) -> Option<Instant> {
+        self.link.begun.map(|begun| begun + self.limits.packet_timeout)
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event<'static>> {

@@ -1,6 +1,6 @@
 //! What a packet from the peer does.
 
-use mqtt_proto::{Ack, Frame, Packet, PacketId, Properties, PropertiesBuf, Publish, QoS, ReasonCode};
+use mqtt_proto::{Ack, Frame, Packet, PacketId, Properties, PropertiesBuf, Publish, QoS, ReasonCode, Role};
 
 use super::{Connection, Phase};
 use crate::event::{DisconnectCause, Disconnected};
@@ -41,14 +41,24 @@ impl Connection {
             *input = &[];
         }
         self.link.keep_alive.offered(now, input.len());
+        // What is not consumed is offered again, and was begun before.
+        let begun = self.link.begun.unwrap_or(now);
+        self.note_begun(begun, input);
         if !self.wants_input() {
             return Ok(None);
         }
         let frame = self.link.framer.next(input).map_err(DisconnectCause::Malformed)?;
         if frame.is_some() {
             self.link.keep_alive.heard(now, input.len());
+            self.note_begun(now, input);
         }
         Ok(frame)
+    }
+
+    /// What is at the front now was begun then.
+    fn note_begun(&mut self, begun: Instant, input: &[u8]) {
+        let is_begun = self.link.codec.role == Role::Server && !input.is_empty();
+        self.link.begun = is_begun.then_some(begun);
     }
 
     pub(crate) fn decode<'b>(&self, frame: &Frame<'b>) -> Result<Packet<'b>, DisconnectCause> {
