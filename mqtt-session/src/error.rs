@@ -59,6 +59,8 @@ violations! {
     ReceiveMaximumExceeded => ReceiveMaximumExceeded, "v5[MQTT-3.3.4-7] v5[MQTT-3.3.4-9]", "receive maximum exceeded";
     /// More bytes are unacknowledged than we hold. Older versions can't say how much that is, so this is a limit of ours.
     UnacknowledgedBytes => QuotaExceeded, "v3 4.3", "too many unacknowledged bytes";
+    /// More QoS 2 messages have been taken and not released than we remember, and the peer's version can't be told so of one.
+    UnreleasedMessages => QuotaExceeded, "v3 4.3.3", "too many unreleased messages";
     /// A Topic Alias above the maximum that we announced.
     TopicAliasTooHigh => TopicAliasInvalid, "v5[MQTT-3.3.2-9] v5[MQTT-3.3.2-11]", "topic alias is above the maximum";
     /// A Topic Alias that no PUBLISH has given a topic.

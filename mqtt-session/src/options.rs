@@ -56,6 +56,9 @@ pub struct Limits {
     pub output_bytes_max: usize,
     /// Bytes of messages that we have not acknowledged yet; a peer that sends more is disconnected. Default: 16 MiB.
     pub unacknowledged_bytes_max: usize,
+    /// QoS 2 messages of one session that we have taken and that the peer has not released, over all its connections. A 5.0 peer is told so of the next (PUBREC 0x97), which is not
+    /// handed out; an older one is disconnected, since it can't be told. Default: 10,000.
+    pub unreleased_max: usize,
     /// Client: subscribes and unsubscribes that may be unanswered. Default: 256.
     pub requests_max: usize,
 }
@@ -77,6 +80,7 @@ impl Default for Limits {
             topic_aliases_max: 0,
             output_bytes_max: 64 << 10,
             unacknowledged_bytes_max: 16 << 20,
+            unreleased_max: 10_000,
             requests_max: 256,
         }
     }

@@ -4,9 +4,11 @@ mod house;
 
 use std::time::Duration;
 
-use house::{House, SECOND, V3, V5};
-use mqtt_proto::{Codec, Connect, Packet, Publish, Text, TransmitBuf, Version};
-use mqtt_session::BrokerOptions;
+use house::{As, House, Q0, Q1, Q2, SECOND, V3, V5};
+use mqtt_proto::{
+    Ack, Codec, ConnAck, Connect, Delivery, Packet, PacketId, Publish, ReasonCode, Text, TransmitBuf, Version,
+};
+use mqtt_session::{BrokerOptions, Client, ConnectOptions, DisconnectCause, Event, Instant, Violation};
 
 /// CONNECT of exactly so many bytes: some hundreds, or some thousands.
 fn connect_of(version: Version, bytes: usize) -> Vec<u8> {
@@ -135,4 +137,112 @@ fn each_packet_has_its_own_time() {
     house.send_bytes(slow, &[0xC0]);
     house.advance(10 * SECOND);
     assert_eq!(house.said(slow), ["Disconnect 97", "closed"]);
+}
+
+// --- messages that are never released ------------------------------------------------------------------------------------
+
+/// Only what is taken at QoS 2 and not released is remembered.
+#[test]
+fn messages_that_are_not_released_are_bounded() {
+    let mut options = BrokerOptions::default();
+    options.server.limits.unreleased_max = 3;
+    let mut house = House::with(options);
+    let reader = house.guest(V5, "reader");
+    house.subscribe(reader, "#", Q0);
+    let writer = house.guest(V5, "writer");
+    house.stop_acknowledging(writer);
+    for payload in ["1", "2", "3", "4", "5"] {
+        house.publish(writer, "t", payload, Q2);
+    }
+    assert_eq!(house.got(reader), ["t 1", "t 2", "t 3"]);
+    let (taken, full) = (ReasonCode::Success, ReasonCode::QuotaExceeded);
+    assert_eq!(house.answered(writer), [taken, taken, taken, full, full]);
+    // Others wait for nothing.
+    house.publish(writer, "t", "6", Q1);
+    assert_eq!(house.got(reader), ["t 6"]);
+    // One is released, and there is room for one.
+    let first = house.unanswered(writer)[0];
+    house.send(writer, &Packet::PubRel(Ack::new(first)));
+    house.publish(writer, "t", "7", Q2);
+    house.publish(writer, "t", "8", Q2);
+    assert_eq!(house.got(reader), ["t 7"]);
+}
+
+#[test]
+fn before_5_somebody_who_releases_nothing_is_closed() {
+    let mut options = BrokerOptions::default();
+    options.server.limits.unreleased_max = 3;
+    let mut house = House::with(options);
+    let reader = house.guest(V5, "reader");
+    house.subscribe(reader, "#", Q0);
+    let writer = house.guest(V3, "writer");
+    house.stop_acknowledging(writer);
+    for payload in ["1", "2", "3"] {
+        house.publish(writer, "t", payload, Q2);
+    }
+    assert_eq!(house.said(writer), [""; 0]);
+    house.events();
+    house.publish(writer, "t", "4", Q2);
+    assert_eq!(house.said(writer), ["closed"]);
+    assert_eq!(house.events(), ["writer went 97"]);
+    assert_eq!(house.got(reader), ["t 1", "t 2", "t 3"]);
+}
+
+#[test]
+fn connecting_again_makes_no_room_for_more_of_them() {
+    let mut options = BrokerOptions::default();
+    options.server.limits.unreleased_max = 3;
+    let mut house = House::with(options);
+    let mut answered = Vec::new();
+    for round in 0..5_u16 {
+        let writer = house.knock(As::resident(V5, "writer"));
+        house.stop_acknowledging(writer);
+        let packet_id = PacketId::new(100 + round).unwrap();
+        let delivery = Delivery::ExactlyOnce { packet_id, dup: false };
+        house.send(writer, &Packet::Publish(Publish { delivery, ..Publish::new(house::topic("t"), b"x") }));
+        answered.extend(house.answered(writer));
+        house.cut(writer);
+    }
+    let (taken, full) = (ReasonCode::NoMatchingSubscribers, ReasonCode::QuotaExceeded);
+    assert_eq!(answered, [taken, taken, taken, full, full]);
+}
+
+/// A client is flooded by its server.
+#[test]
+fn a_client_remembers_no_more_of_them_either() {
+    for version in [V3, V5] {
+        let mut options = ConnectOptions::new("c");
+        options.version = version;
+        options.limits.unreleased_max = 2;
+        let mut client = Client::new(options);
+        client.connect(Instant::ZERO).unwrap();
+        let connack = Packet::ConnAck(ConnAck::new(ReasonCode::Success));
+        let publish = |id| {
+            let delivery = Delivery::ExactlyOnce { packet_id: PacketId::new(id).unwrap(), dup: false };
+            Packet::Publish(Publish { delivery, ..Publish::new(house::topic("t"), b"x") })
+        };
+        let mut out = TransmitBuf::new();
+        for packet in [connack, publish(1), publish(2), publish(3)] {
+            Codec::server(version).encode(&packet, &mut out).unwrap();
+        }
+        let bytes: Vec<u8> = out.slices().flatten().copied().collect();
+        let mut input = &bytes[..];
+        let mut seen = Vec::new();
+        while let Some(event) = client.handle_input(Instant::ZERO, &mut input) {
+            seen.push(match event {
+                Event::Connected(_) => "connected",
+                Event::Received(_) => "received",
+                Event::Disconnected(end) => {
+                    assert_eq!(end.cause, DisconnectCause::Violation(Violation::UnreleasedMessages));
+                    "closed"
+                }
+                other => panic!("{other:?}"),
+            });
+        }
+        let mut expected = vec!["connected", "received", "received"];
+        if version == V3 {
+            expected.push("closed");
+        }
+        assert_eq!(seen, expected);
+    }
 }

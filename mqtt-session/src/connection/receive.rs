@@ -147,6 +147,16 @@ impl Connection {
             // v3[MQTT-4.8.0-2]
             return violation(Violation::UnacknowledgedBytes);
         }
+        if qos == QoS::ExactlyOnce
+            && self.session.unreleased().saturating_add(link.inbound.untaken()) >= self.limits.unreleased_max
+        {
+            if !link.codec.version.acks_carry_reason() {
+                return violation(Violation::UnreleasedMessages);
+            }
+            let serial = link.inbound.receive(packet_id, qos, bytes);
+            self.taken(now, serial, ReasonCode::QuotaExceeded, PropertiesBuf::new());
+            return Ok(None);
+        }
         let serial = link.inbound.receive(packet_id, qos, bytes);
         let token = match self.acknowledge {
             // Whatever becomes of it: v3[MQTT-4.5.0-2] v5[MQTT-4.5.0-2] v5[MQTT-4.3.3-13]

@@ -60,6 +60,12 @@ impl Inbound {
         self.due_released.contains(&packet_id)
     }
 
+    /// QoS 2 messages that have been handed out and not been taken.
+    pub(crate) fn untaken(&self) -> usize {
+        let waiting = self.due_taken.iter().filter(|owed| owed.qos == QoS::ExactlyOnce && owed.answer.is_none());
+        if self.due_released.is_empty() { 0 } else { waiting.count() }
+    }
+
     /// A new message. Its serial number takes it.
     pub(crate) fn receive(&mut self, packet_id: PacketId, qos: QoS, bytes: usize) -> u64 {
         let serial = self.first.saturating_add(self.due_taken.len() as u64);

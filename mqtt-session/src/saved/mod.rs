@@ -186,6 +186,11 @@ impl SessionState {
         self.received.contains(&packet_id)
     }
 
+    /// QoS 2 messages that have been received and not been released.
+    pub(crate) fn unreleased(&self) -> usize {
+        self.received.len()
+    }
+
     /// Queues a message, and tells `settle` what becomes of those that are dropped: perhaps of this one, too.
     pub(crate) fn accept(
         &mut self,
