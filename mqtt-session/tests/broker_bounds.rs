@@ -4,11 +4,12 @@ mod house;
 
 use std::time::Duration;
 
-use house::{As, House, Q0, Q1, Q2, SECOND, V3, V5};
+use house::{As, House, Q0, Q1, Q2, SECOND, V3, V5, VERSIONS};
 use mqtt_proto::{
-    Ack, Codec, ConnAck, Connect, Delivery, Packet, PacketId, Publish, ReasonCode, Text, TransmitBuf, Version,
+    Ack, Codec, ConnAck, Connect, Delivery, Packet, PacketId, Property, Publish, ReasonCode, Subscription, Text,
+    TransmitBuf, Version,
 };
-use mqtt_session::{BrokerOptions, Client, ConnectOptions, DisconnectCause, Event, Instant, Violation};
+use mqtt_session::{BrokerOptions, Client, ConnectOptions, DisconnectCause, Drops, Event, Instant, Violation};
 
 /// CONNECT of exactly so many bytes: some hundreds, or some thousands.
 fn connect_of(version: Version, bytes: usize) -> Vec<u8> {
@@ -245,4 +246,101 @@ fn a_client_remembers_no_more_of_them_either() {
         }
         assert_eq!(seen, expected);
     }
+}
+
+// --- what is lost is counted ---------------------------------------------------------------------------------------------
+
+fn drops(house: &House) -> Drops {
+    house.broker.counts().drops
+}
+
+#[test]
+fn each_lost_message_is_counted_with_its_reason() {
+    let mut options = BrokerOptions::default();
+    options.server.limits.queued_messages_max = 3;
+    options.server.limits.queued_time_max = Some(100 * SECOND);
+    let mut house = House::with(options);
+    let away = house.join(As::resident(V5, "away"));
+    house.subscribe(away, "t", Q1);
+    house.leave(away);
+    let writer = house.guest(V5, "writer");
+    let expiring = house::properties([Property::MessageExpiryInterval(10)]);
+    house.publish_at(writer, "t", Q1, &expiring);
+    for payload in ["1", "2", "3"] {
+        house.publish(writer, "t", payload, Q1);
+    }
+    assert_eq!((drops(&house).queue_full, drops(&house).total()), (1, 1));
+    house.advance(10 * SECOND);
+    assert_eq!((drops(&house).expired, drops(&house).total()), (1, 2));
+    house.advance(90 * SECOND);
+    assert_eq!((drops(&house).waited_too_long, drops(&house).total()), (2, 4));
+    house.publish(writer, "t", "4", Q1);
+    assert!(house.broker.end_session(house.now, "away"));
+    assert_eq!((drops(&house).session_ended, drops(&house).total()), (1, 5));
+    assert_eq!(house.broker.counts().deliveries_dropped(), 5);
+}
+
+/// At QoS 2, what has been received and waits for PUBCOMP is not lost.
+#[test]
+fn a_session_takes_only_with_it_what_was_not_received() {
+    for version in VERSIONS {
+        let mut house = House::new();
+        let reader = house.guest(version, "reader");
+        house.subscribe(reader, "#", Q2);
+        let writer = house.guest(V5, "writer");
+        house.stop_acknowledging(reader);
+        for qos in [Q1, Q2, Q2] {
+            house.publish(writer, "t", "x", qos);
+        }
+        // PUBREC for one of them.
+        let second = house.unanswered(reader)[1];
+        house.send(reader, &Packet::PubRec(Ack::new(second)));
+        assert_eq!(drops(&house).total(), 0);
+        house.cut(reader);
+        assert_eq!((drops(&house).session_ended, drops(&house).total()), (2, 2));
+    }
+}
+
+#[test]
+fn who_is_not_let_in_is_counted_and_told_to_the_host() {
+    let mut options = BrokerOptions::default();
+    options.connections_max = 2;
+    options.client_id_bytes_max = 5;
+    let mut house = House::with(options);
+    let refused = house.knock(As::guest(V5, "much too long"));
+    assert_eq!(house.said(refused), ["ConnAck 85", "closed"]);
+    assert_eq!(house.events(), ["somebody went 85"]);
+    let silent = house.open(V5);
+    house.advance(10 * SECOND);
+    assert_eq!(house.said(silent), ["closed"]);
+    assert_eq!(house.events(), ["somebody went 80"]);
+    let odd = house.open(V5);
+    house.send_bytes(odd, b"GET / HTTP/1.1");
+    assert_eq!(house.said(odd), ["closed"]);
+    assert_eq!(house.events(), ["somebody went 82"]);
+    let gone = house.open(V5);
+    house.cut(gone);
+    assert_eq!(house.events(), ["somebody was lost"]);
+    let first = house.guest(V5, "1");
+    house.guest(V5, "2");
+    assert!(house.broker.open(house.now).is_err());
+    let counts = house.broker.counts();
+    assert_eq!((counts.connects_refused, counts.connects_failed, counts.opens_refused), (1, 3, 1));
+    // Whoever was in has gone, and was not refused.
+    house.leave(first);
+    assert_eq!(house.events(), ["1 came", "2 came", "1 went 00"]);
+    let counts = house.broker.counts();
+    assert_eq!((counts.connects_refused, counts.connects_failed), (1, 3));
+}
+
+#[test]
+fn filters_that_are_refused_are_counted() {
+    let mut options = BrokerOptions::default();
+    options.subscriptions_per_session_max = 1;
+    let mut house = House::with(options);
+    let reader = house.guest(V5, "reader");
+    let all = ["a", "b", "c"].map(|text| Subscription::new(house::filter(text), Q0));
+    house.subscribe_all(reader, &all, None);
+    assert_eq!(house.said(reader), ["SubAck 00 97 97"]);
+    assert_eq!(house.broker.counts().filters_refused, 2);
 }

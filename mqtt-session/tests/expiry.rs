@@ -287,7 +287,7 @@ fn a_broker_keeps_messages_for_a_session_no_longer_than_they_live() {
         let begin = house.now;
         assert_eq!(house.broker.poll_timeout(), Some(begin + 10 * SECOND));
         house.advance(10 * SECOND);
-        assert_eq!(house.broker.counts().deliveries_dropped, 1);
+        assert_eq!(house.broker.counts().deliveries_dropped(), 1);
         assert_eq!(house.broker.poll_timeout(), Some(begin + 20 * SECOND));
         house.advance(2 * SECOND);
         let reader = house.join(As::resident(version, "reader"));

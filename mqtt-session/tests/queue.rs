@@ -177,7 +177,7 @@ fn a_broker_keeps_the_newest_for_a_client_that_is_away_if_it_is_told_to() {
     for payload in ["1", "2", "3", "4", "5"] {
         house.broadcast(&message("a", payload, QoS::AtLeastOnce));
     }
-    assert_eq!(house.broker.counts().deliveries_dropped, 3);
+    assert_eq!(house.broker.counts().deliveries_dropped(), 3);
     let reader = house.join(As::resident(V5, "reader"));
     assert_eq!(house.got(reader), ["a 4 q1", "a 5 q1"]);
 }

@@ -152,6 +152,7 @@ impl Broker {
             return Err(ReasonCode::UnspecifiedError);
         }
         connection.session = Some(session);
+        connection.is_decided = true;
         // Its own, whatever there was before: v3[MQTT-3.1.2-12]
         connection.will = will.map(|will| will.allowed_in(self.epoch));
         found.connection = Some(id);
@@ -180,7 +181,10 @@ impl Broker {
     fn detach(&mut self, now: Instant, id: ConnectionId, cause: DisconnectCause) -> Option<DueWill> {
         let connection = self.connections.get_mut(id)?;
         connection.parked = None;
-        let session = connection.session.take()?;
+        let Some(session) = connection.session.take() else {
+            self.note_refused(id, cause);
+            return None;
+        };
         let state = connection.server.take_session();
         let asked = connection.server.session_expiry_interval();
         // v3[MQTT-3.1.2-10] v3[MQTT-3.14.4-3] v5[MQTT-3.1.2-10] v5[MQTT-3.14.4-3]
@@ -216,6 +220,20 @@ impl Broker {
         due_now
     }
 
+    /// A connection is over. Tells the host, unless somebody was let in on it.
+    fn note_refused(&mut self, id: ConnectionId, cause: DisconnectCause) {
+        if let Some(connection) = self.connections.get_mut(id)
+            && !core::mem::replace(&mut connection.is_decided, true)
+        {
+            let count = match cause {
+                DisconnectCause::Refused(_) => &mut self.connects_refused,
+                _ => &mut self.connects_failed,
+            };
+            *count = count.saturating_add(1);
+            self.push_event(BrokerEvent::Refused { connection: id, cause });
+        }
+    }
+
     pub(super) fn handle_session_timeout(&mut self, now: Instant, id: SessionId) {
         let Some(session) = self.registry.get_mut(id) else {
             return;
@@ -228,11 +246,10 @@ impl Broker {
         }
         // v5[MQTT-3.1.2-10]
         let will = session.will.take_if(|will| will.due <= now);
-        let dropped = session.state.handle_timeout(now);
+        session.state.drop_over(now, &mut |_, outcome| self.drops.note(outcome));
         let due = session.due();
         let owner = Owner::Session(id);
         self.deadlines.arm(owner, &mut session.armed, due);
-        self.count_dropped(dropped as u64);
         if let Some(will) = will {
             self.publish_will(now, (id, will.will));
         }

@@ -21,6 +21,8 @@ pub(super) struct Connection {
     /// Whose it is, while it is connected in MQTT's sense.
     pub(super) session: Option<SessionId>,
     pub(super) will: Option<StoredWill>,
+    /// Somebody was let in, or will not be.
+    pub(super) is_decided: bool,
     /// It rests until the policy has spoken.
     pub(super) parked: Option<Box<Parked>>,
     pub(super) armed: Option<Instant>,
@@ -64,6 +66,7 @@ impl Connections {
                 server,
                 session: None,
                 will: None,
+                is_decided: false,
                 parked: None,
                 armed: None,
                 retained_from: None,

@@ -4,6 +4,7 @@ mod acl;
 mod ask;
 mod connect;
 mod connections;
+mod counts;
 mod deadlines;
 mod due;
 mod hash;
@@ -33,14 +34,14 @@ use connections::Connections;
 use deadlines::{Deadlines, Owner};
 use hash::Secret;
 use registry::{Hit, Registry};
-use route::is_dropped;
 use share::GroupHit;
 
 pub use acl::{Access, AccessRules, RuleError};
 pub use ask::{AskId, NotAsked, Question};
 pub use connections::ConnectionId;
+pub use counts::{BrokerCounts, Drops};
 pub use host::SessionInfo;
-pub use options::{BrokerCounts, BrokerEvent, BrokerOptions, OpenError};
+pub use options::{BrokerEvent, BrokerOptions, OpenError};
 pub use policy::{Action, Credentials, Policy, Principal, Verdict};
 pub use retained::{RetainedFull, RetainedMatches, RetainedStore};
 pub use tree::{Matches, SubscriptionTree, TreeFull};
@@ -129,7 +130,11 @@ pub struct Broker {
     /// Questions that have been asked.
     questions: u64,
     publishes_refused: u64,
-    deliveries_dropped: u64,
+    drops: Drops,
+    opens_refused: u64,
+    connects_refused: u64,
+    connects_failed: u64,
+    filters_refused: u64,
     retained_dropped: u64,
     events_dropped: u64,
     /// Room to work in, used again and again.
@@ -165,7 +170,11 @@ impl Broker {
             epoch: 0,
             questions: 0,
             publishes_refused: 0,
-            deliveries_dropped: 0,
+            drops: Drops::default(),
+            opens_refused: 0,
+            connects_refused: 0,
+            connects_failed: 0,
+            filters_refused: 0,
             retained_dropped: 0,
             events_dropped: 0,
             hits: Vec::new(),
@@ -180,18 +189,25 @@ impl Broker {
     ///
     /// [`OpenError`]: close the transport.
     pub fn open(&mut self, now: Instant) -> Result<ConnectionId, OpenError> {
+        let opened = self.check_open().and_then(|full| {
+            let server = Server::new(now, self.options.server.clone());
+            self.connections.insert(server).ok_or(full)
+        });
+        match opened {
+            Ok(id) => self.arm(id),
+            Err(_) => self.opens_refused = self.opens_refused.saturating_add(1),
+        }
+        opened
+    }
+
+    /// Is there room for one more connection? Says what to say if its name can't be had, all the same.
+    fn check_open(&self) -> Result<OpenError, OpenError> {
         if self.is_shutting_down || self.drain_until.is_some() {
             return Err(OpenError::ShuttingDown);
         }
         let connections = self.connections.len();
         let full = OpenError::TooManyConnections { connections };
-        if connections >= self.options.connections_max {
-            return Err(full);
-        }
-        let server = Server::new(now, self.options.server.clone());
-        let id = self.connections.insert(server).ok_or(full)?;
-        self.arm(id);
-        Ok(id)
+        if connections < self.options.connections_max { Ok(full) } else { Err(full) }
     }
 
     /// A transport has been read. Takes every complete packet that may be taken now from the front of `input`; the rest is to be offered again, with what
@@ -223,7 +239,9 @@ impl Broker {
             let owner = Owner::Connection(id);
             self.deadlines.disarm(owner, &mut connection.armed);
             while let Some(event) = connection.server.poll_event() {
-                self.count_dropped(is_dropped(&event).into());
+                if let Event::Published { outcome, .. } = event {
+                    self.drops.note(outcome);
+                }
             }
         }
     }
@@ -337,7 +355,7 @@ impl Broker {
             Event::SubscribeRequested(subscribe) => self.consider(now, id, Task::Subscribe(subscribe)),
             Event::UnsubscribeRequested(unsubscribe) => self.unsubscribe(now, id, &unsubscribe),
             Event::Disconnected(disconnected) => self.end(now, id, disconnected.cause),
-            Event::Published { .. } => self.count_dropped(is_dropped(&event).into()),
+            Event::Published { outcome, .. } => self.drops.note(outcome),
             // A client's, or not agreed to.
             Event::Connected(_)
             | Event::Subscribed { .. }
@@ -386,7 +404,11 @@ impl Broker {
             subscriptions: self.registry.subscriptions(),
             retained_messages: self.retained.len(),
             retained_bytes: self.retained.bytes(),
-            deliveries_dropped: self.deliveries_dropped,
+            opens_refused: self.opens_refused,
+            connects_refused: self.connects_refused,
+            connects_failed: self.connects_failed,
+            filters_refused: self.filters_refused,
+            drops: self.drops,
             publishes_refused: self.publishes_refused,
             retained_dropped: self.retained_dropped,
             events_dropped: self.events_dropped,

@@ -114,6 +114,13 @@ pub enum BrokerEvent {
         /// What.
         message: Arc<PublishBuf>,
     },
+    /// A connection has ended before anybody was let in on it: a client was [refused](DisconnectCause::Refused), or none asked.
+    Refused {
+        /// Which connection. What is left may still have to be sent on it.
+        connection: ConnectionId,
+        /// Why.
+        cause: DisconnectCause,
+    },
     /// The [policy](crate::Policy) could not answer a question at once, and its connection rests until the host says what it has found out.
     Asked {
         /// What to [answer](crate::Broker::answer) with.
@@ -121,29 +128,4 @@ pub enum BrokerEvent {
         /// Who wants to do what.
         question: Question,
     },
-}
-
-/// How much there is of everything, at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct BrokerCounts {
-    /// Open connections, those included that have not sent CONNECT.
-    pub connections: usize,
-    /// Sessions, those included that have no connection.
-    pub sessions: usize,
-    /// Subscriptions of all sessions.
-    pub subscriptions: usize,
-    /// Retained messages.
-    pub retained_messages: usize,
-    /// Their bytes.
-    pub retained_bytes: usize,
-    /// Messages that a receiver did not get: its queue was full, it takes no packets of that size, they expired, or connection after connection ended on them. Each receiver
-    /// counts.
-    pub deliveries_dropped: u64,
-    /// Messages and wills that their clients were not allowed to publish.
-    pub publishes_refused: u64,
-    /// Retained messages that were not kept, because the store was full.
-    pub retained_dropped: u64,
-    /// Events that the host did not fetch in time.
-    pub events_dropped: u64,
 }

@@ -103,8 +103,7 @@ impl Broker {
         if let Some(connection) = connection {
             connection.server.abandon_if(now, is_unwanted);
         } else if let Some(session) = self.registry.get_mut(id) {
-            let dropped = session.state.abandon_if(is_unwanted);
-            self.count_dropped(dropped as u64);
+            session.state.give_up_if(is_unwanted, &mut |_, outcome| self.drops.note(outcome));
         }
         true
     }

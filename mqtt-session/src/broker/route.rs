@@ -7,10 +7,11 @@ use mqtt_proto::{Properties, PropertiesBuf, PublishBuf, QoS, ReasonCode, TopicNa
 use super::Broker;
 use super::ask::Task;
 use super::connections::ConnectionId;
+use super::counts::Drops;
 use super::deadlines::Owner;
 use super::registry::{Hit, SessionId};
 use super::wills::travels;
-use crate::{AckError, AckToken, Event, Instant, Message, Outcome, Outgoing, Received, Server};
+use crate::{AckError, AckToken, Event, Instant, Message, Outgoing, Received, Server};
 
 impl Broker {
     /// A client has published a message. What becomes of it is in the acknowledgement.
@@ -107,11 +108,14 @@ impl Broker {
             // v3[MQTT-3.1.2-5]
             if outgoing.qos > QoS::AtMostOnce {
                 let limits = &self.options.server.limits;
-                let dropped = session.state.enqueue(now, limits, outgoing).map_or(1, |dropped| dropped as u64);
+                let drops = &mut self.drops;
+                let queued = session.state.accept(now, limits, outgoing, &mut |_, outcome| drops.note(outcome));
+                if let Err(error) = queued {
+                    self.drops.note_error(error);
+                }
                 let owner = Owner::Session(receiver);
                 let due = session.due();
                 self.deadlines.arm(owner, &mut session.armed, due);
-                self.count_dropped(dropped);
             }
             return;
         };
@@ -119,19 +123,16 @@ impl Broker {
             let is_timed = outgoing.expires.is_some() || self.options.server.limits.queued_time_max.is_some();
             let delivered = connection.server.deliver(now, outgoing);
             self.messages_sent = self.messages_sent.saturating_add(delivered.is_ok().into());
-            let dropped = u64::from(delivered.is_err());
-            let dropped = dropped.saturating_add(dropped_since(&mut connection.server));
+            if let Err(error) = delivered {
+                self.drops.note_error(error);
+            }
+            note_drops(&mut connection.server, &mut self.drops);
             self.connections.mark(id);
-            self.count_dropped(dropped);
             // If the transport is blocked, nobody else looks at the time.
             if is_timed {
                 self.arm(id);
             }
         }
-    }
-
-    pub(super) fn count_dropped(&mut self, count: u64) {
-        self.deliveries_dropped = self.deliveries_dropped.saturating_add(count);
     }
 }
 
@@ -161,19 +162,15 @@ fn keep(message: &Message<'_>) -> PublishBuf {
     Message { properties: properties.as_properties(), ..*message }.to_buf()
 }
 
-/// Messages that have been dropped since the last time. What a connection that is ending has to say stays where it is.
-pub(super) fn dropped_since(server: &mut Server) -> u64 {
-    let mut dropped = 0;
+/// Counts what has been settled since the last time. What a connection that is ending has to say stays where it is.
+pub(super) fn note_drops(server: &mut Server, drops: &mut Drops) {
     while server.is_connected()
         && let Some(event) = server.poll_event()
     {
-        dropped += u64::from(is_dropped(&event));
+        if let Event::Published { outcome, .. } = event {
+            drops.note(outcome);
+        }
     }
-    dropped
-}
-
-pub(super) const fn is_dropped(event: &Event<'_>) -> bool {
-    matches!(event, Event::Published { outcome, .. } if !outcome.is_success() && !matches!(outcome, Outcome::Rejected(_)))
 }
 
 /// The server's own topics, on which clients say nothing (section 4.7.2).

@@ -12,7 +12,7 @@ use mqtt_proto::{PublishBuf, TopicFilter, TopicFilterBuf};
 use super::Broker;
 use super::registry::{Grant, Hit, Session, SessionId};
 use super::route::outgoing;
-use crate::{Instant, Outgoing};
+use crate::{Instant, Outcome, Outgoing};
 
 /// Those who share one filter under one name.
 #[derive(Clone, Debug)]
@@ -147,13 +147,13 @@ impl Broker {
 
     /// What a session leaves that has ended.
     pub(super) fn bequeath(&mut self, now: Instant, mut session: Session) {
-        // Nobody is there to take it.
-        if self.is_shutting_down {
-            return;
+        // When all go, nobody is there to take it.
+        if !self.is_shutting_down {
+            for outgoing in session.state.take_shared(|_| true, true) {
+                self.offer_again(now, outgoing);
+            }
         }
-        for outgoing in session.state.take_shared(|_| true, true) {
-            self.offer_again(now, outgoing);
-        }
+        session.state.end(&mut |outcome| self.drops.note(outcome));
     }
 
     /// What waits for a session that has left a group.
@@ -184,7 +184,7 @@ impl Broker {
                 self.deliver(now, chosen.session, Outgoing { expires: outgoing.expires, ..again });
             }
             // The last has left: v5 4.8.2
-            None => self.count_dropped(1),
+            None => self.drops.note(Outcome::SessionLost),
         }
     }
 }

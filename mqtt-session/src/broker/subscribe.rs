@@ -12,10 +12,11 @@ use mqtt_proto::{
 use super::Broker;
 use super::ask::Refusal;
 use super::connections::ConnectionId;
+use super::counts::Drops;
 use super::due::Due;
 use super::registry::{Grant, SessionId};
 use super::retained::RetainedStore;
-use super::route::dropped_since;
+use super::route::note_drops;
 use crate::{AnswerError, Instant, Outgoing, PublishError, Server};
 
 impl Broker {
@@ -40,6 +41,8 @@ impl Broker {
                 None => self.subscribe_one(session, &subscription, identifier),
             })
             .collect();
+        let refused = codes.iter().filter(|code| code.is_failure()).count();
+        self.filters_refused = self.filters_refused.saturating_add(refused as u64);
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
@@ -157,7 +160,7 @@ impl Broker {
         };
         let mut due = core::mem::take(&mut found.retained_due);
         let server = &mut connection.server;
-        let mut slice = Slice { retained: &self.retained, looks_left: LOOKS_MAX, sent: 0, dropped: 0 };
+        let mut slice = Slice { retained: &self.retained, looks_left: LOOKS_MAX, sent: 0, drops: &mut self.drops };
         while server.has_room()
             && slice.looks_left > 0
             && let Some(first) = due.front()
@@ -169,7 +172,7 @@ impl Broker {
             }
             due.pop();
         }
-        let Slice { looks_left, sent, dropped, .. } = slice;
+        let Slice { looks_left, sent, .. } = slice;
         if looks_left == 0 && !due.is_empty() {
             connection.retained_from = Some(now + PAUSE);
         }
@@ -179,7 +182,6 @@ impl Broker {
         if sent > 0 {
             self.connections.mark(id);
         }
-        self.count_dropped(dropped);
     }
 }
 
@@ -205,7 +207,7 @@ struct Slice<'a> {
     retained: &'a RetainedStore,
     looks_left: usize,
     sent: usize,
-    dropped: u64,
+    drops: &'a mut Drops,
 }
 
 impl Slice<'_> {
@@ -234,7 +236,7 @@ impl Slice<'_> {
                 match server.deliver(now, outgoing) {
                     Ok(_) => self.sent += 1,
                     Err(PublishError::QueueFull { .. }) => break false,
-                    Err(_) => self.dropped += 1,
+                    Err(error) => self.drops.note_error(error),
                 }
             }
             last = Some(message);
@@ -242,7 +244,7 @@ impl Slice<'_> {
         if let Some(last) = last {
             due.after = Some(last.topic().into());
         }
-        self.dropped += dropped_since(server);
+        note_drops(server, self.drops);
         is_done
     }
 }

@@ -336,6 +336,15 @@ impl SessionState {
         self.commit(SessionOp::Forget);
     }
 
+    /// Tells `settle` what becomes of everything here, if the session ends now.
+    pub(crate) fn end(&mut self, settle: &mut impl FnMut(Outcome)) {
+        self.forget(&mut |_, outcome| settle(outcome));
+        while let Some(id) = self.queue.front().map(|first| first.accepted.id) {
+            self.commit(SessionOp::Drop(id));
+            settle(Outcome::SessionLost);
+        }
+    }
+
     /// The next message to be sent, again or for the first time, is one that connections have ended on.
     pub(crate) fn is_suspicious(&self) -> bool {
         let flights = self.outbound.in_order();

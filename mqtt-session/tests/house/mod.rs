@@ -316,6 +316,11 @@ impl House {
         self.send(who, &Packet::Publish(Publish { delivery, retain: true, ..Publish::new(topic(name), payload) }));
     }
 
+    pub(crate) fn publish_at(&mut self, who: Who, name: &str, qos: QoS, properties: &PropertiesBuf) {
+        let (delivery, properties) = (self.delivery(who, qos), properties.as_properties());
+        self.send(who, &Packet::Publish(Publish { delivery, properties, ..Publish::new(topic(name), b"x") }));
+    }
+
     pub(crate) fn publish_with(&mut self, who: Who, name: &str, payload: &str, properties: &PropertiesBuf) {
         let properties = properties.as_properties();
         self.send(who, &Packet::Publish(Publish { properties, ..Publish::new(topic(name), payload) }));
@@ -507,6 +512,10 @@ impl House {
                 BrokerEvent::Disconnected { client_id, cause, .. } => match cause {
                     DisconnectCause::TransportClosed => format!("{client_id} was lost"),
                     cause => format!("{client_id} went {:02X}", cause.reason_code().as_u8()),
+                },
+                BrokerEvent::Refused { cause, .. } => match cause {
+                    DisconnectCause::TransportClosed => "somebody was lost".into(),
+                    cause => format!("somebody went {:02X}", cause.reason_code().as_u8()),
                 },
                 other => panic!("{other:?}"),
             })
