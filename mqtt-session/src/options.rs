@@ -37,7 +37,8 @@ pub struct Limits {
     pub in_flight_before_5_max: u16,
     /// Outgoing messages that may wait or be in flight. Default: 1,000.
     pub queued_messages_max: usize,
-    /// Their bytes; a queue that is empty takes one message of any size. Default: 16 MiB.
+    /// Their bytes: topics, properties, payloads, and the subscription identifiers of each delivery; a queue that is empty takes one message of any size. What a full queue holds of memory is this and, for
+    /// each of [`queued_messages_max`](Self::queued_messages_max), up to 350 bytes. Default: 16 MiB.
     pub queued_bytes_max: usize,
     /// How long a message may wait to be sent; then it is dropped ([`Outcome::WaitedTooLong`](crate::Outcome::WaitedTooLong)). Its own Message Expiry Interval may end
     /// it earlier. One that waits again, because the peer lost the session in which it was sent, has no such limit. Default: no limit.

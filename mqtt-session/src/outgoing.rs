@@ -61,7 +61,8 @@ impl Outgoing {
 
     /// What it counts for in a queue.
     pub(crate) fn bytes(&self) -> usize {
-        self.message.len()
+        let ids = self.subscription_ids.len().saturating_mul(size_of::<SubscriptionId>());
+        self.message.len().saturating_add(ids)
     }
 
     pub(crate) fn is_expired(&self, now: Instant) -> bool {

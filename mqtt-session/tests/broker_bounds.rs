@@ -344,3 +344,34 @@ fn filters_that_are_refused_are_counted() {
     assert_eq!(house.said(reader), ["SubAck 00 97 97"]);
     assert_eq!(house.broker.counts().filters_refused, 2);
 }
+
+// --- sessions and queues -------------------------------------------------------------------------------------------------
+
+#[test]
+fn no_session_outlives_its_connection_by_more_than_a_week() {
+    let week = 7 * 24 * 60 * 60 * SECOND;
+    for version in VERSIONS {
+        let mut house = House::new();
+        let client = house.join(As::resident(version, "client"));
+        house.advance(2 * week);
+        house.cut(client);
+        house.advance(week - TICK);
+        assert_eq!(house.broker.counts().sessions, 1);
+        house.advance(TICK);
+        assert_eq!(house.broker.counts().sessions, 0);
+    }
+}
+
+/// Each delivery has its own, and there may be many.
+#[test]
+fn subscription_identifiers_count_among_the_bytes_of_a_queue() {
+    let mut house = House::new();
+    let away = house.join(As::resident(V5, "away"));
+    for (number, text) in (1..).zip(["t", "#", "+", "t/#"]) {
+        house.subscribe_with(away, text, house::options(Q1), Some(number));
+    }
+    house.cut(away);
+    let writer = house.guest(V5, "writer");
+    house.publish(writer, "t", "x", Q1);
+    assert_eq!(house.broker.session("away").unwrap().pending_bytes, 2 + 4 * 4);
+}

@@ -67,7 +67,7 @@ struct LimitArgs {
     /// Sessions, with and without a connection [default: 100000]
     #[arg(long, value_name = "COUNT")]
     max_sessions: Option<usize>,
-    /// How long a session may outlive its connection [default: for ever]
+    /// How long a session may outlive its connection [default: 604800, 7 days]
     #[arg(long, value_name = "SECONDS")]
     max_session_expiry: Option<u32>,
     /// Subscriptions of one session [default: 1000]

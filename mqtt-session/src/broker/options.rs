@@ -39,7 +39,8 @@ pub struct BrokerOptions {
     pub topic_levels_max: usize,
     /// Bytes of a client identifier. Default: 1,024.
     pub client_id_bytes_max: usize,
-    /// Seconds that a session may outlive its connection, `u32::MAX` for ever; also for clients before 5.0, which can't say. Default: for ever.
+    /// Seconds that a session may outlive its connection, `u32::MAX` for ever; also for clients before 5.0, which can't say: without an end, each name that was ever used
+    /// would hold its place among [`sessions_max`](Self::sessions_max). Default: 7 days.
     pub session_expiry_max: u32,
     /// How often the broker publishes figures about itself, as retained messages below `$SYS/broker`; those that have not changed are not. Default: never.
     pub figures_interval: Option<Duration>,
@@ -60,7 +61,7 @@ impl Default for BrokerOptions {
             retained_bytes_max: 256 << 20,
             topic_levels_max: 128,
             client_id_bytes_max: 1_024,
-            session_expiry_max: u32::MAX,
+            session_expiry_max: 7 * 24 * 60 * 60,
             figures_interval: None,
             answer_timeout: Duration::from_secs(10),
             events_max: 10_000,
