@@ -7,7 +7,7 @@ use std::time::Duration;
 use house::{As, House, Q0, Q1, Q2, SECOND, V3, V5, VERSIONS};
 use mqtt_proto::{
     Ack, Codec, ConnAck, Connect, Delivery, Packet, PacketId, Property, Publish, ReasonCode, Subscription, Text,
-    TransmitBuf, Version,
+    TransmitBuf, Version, Will,
 };
 use mqtt_session::{BrokerOptions, Client, ConnectOptions, DisconnectCause, Drops, Event, Instant, Violation};
 
@@ -374,4 +374,55 @@ fn subscription_identifiers_count_among_the_bytes_of_a_queue() {
     let writer = house.guest(V5, "writer");
     house.publish(writer, "t", "x", Q1);
     assert_eq!(house.broker.session("away").unwrap().pending_bytes, 2 + 4 * 4);
+}
+
+// --- work ----------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn sessions_that_end_together_keep_nobody_waiting() {
+    let mut house = House::new();
+    let healthy = house.guest(V5, "healthy");
+    for number in 0..2_500 {
+        let client = house.join(As::guest(V5, &number.to_string()).expiry(60));
+        house.cut(client);
+    }
+    assert_eq!(house.broker.counts().sessions, 2_501);
+    // Nothing else is due any more.
+    house.advance(20 * SECOND);
+    house.oversleep(40 * SECOND);
+    for left in [1_501, 501, 1] {
+        assert!(house.broker.poll_timeout().is_some_and(|due| due <= house.now));
+        house.broker.handle_timeout(house.now);
+        assert_eq!(house.broker.counts().sessions, left);
+        house.send(healthy, &Packet::PingReq);
+        assert_eq!(house.said(healthy), ["PingResp"]);
+    }
+    assert!(house.broker.poll_timeout().is_none_or(|due| due > house.now));
+}
+
+#[test]
+fn a_shutdown_of_many_goes_on_from_call_to_call() {
+    let mut house = House::new();
+    let witness = house.join(As::resident(V5, "witness"));
+    house.subscribe(witness, "gone", Q1);
+    house.cut(witness);
+    for number in 0..2_500 {
+        house.join(
+            As::guest(V5, &number.to_string()).exact_will(Will { qos: Q1, ..Will::new(house::topic("gone"), b"x") }),
+        );
+    }
+    house.broker.shutdown(house.now);
+    let connected = |house: &House| house.broker.sessions().filter(|session| session.connection.is_some()).count();
+    assert_eq!(connected(&house), 1_500);
+    // No will comes before all have been ended.
+    let mut calls = 0;
+    while house.broker.poll_timeout().is_some_and(|due| due <= house.now) {
+        let pending = house.broker.session("witness").unwrap().pending;
+        assert!(pending == 0 || connected(&house) == 0);
+        house.broker.handle_timeout(house.now);
+        calls += 1;
+    }
+    assert_eq!((calls, connected(&house), house.broker.session("witness").unwrap().pending), (4, 0, 2_500));
+    house.drive();
+    assert_eq!(house.broker.counts().connections, 0);
 }

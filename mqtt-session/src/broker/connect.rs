@@ -13,7 +13,7 @@ use super::deadlines::Owner;
 use super::policy::{Credentials, Principal};
 use super::registry::SessionId;
 use super::wills::{DelayedWill, StoredWill};
-use super::{Broker, BrokerEvent, BrokerOptions};
+use super::{Broker, BrokerEvent, BrokerOptions, OWNERS_MAX};
 use crate::{Accept, AnswerError, DisconnectCause, Instant, RequestError, Server};
 
 /// A will whose time has come.
@@ -293,24 +293,51 @@ impl Broker {
         Ok(())
     }
 
-    /// Ends all connections, and only then publishes wills: nobody gets one who is leaving, too.
+    /// Begins to end all connections.
     pub(super) fn close_all(&mut self, now: Instant) {
+        if self.closing.is_none() {
+            let ids = self.connections.ids().collect();
+            self.closing = Some(Closing { since: now, ids, wills: Vec::new() });
+        }
+        self.close_some(now);
+    }
+
+    /// Ends some of them, and when that is done with all, publishes some of their wills: nobody gets one who is leaving, too.
+    pub(super) fn close_some(&mut self, now: Instant) {
+        let Some(mut closing) = self.closing.take() else {
+            return;
+        };
         let reason_code = ReasonCode::ServerShuttingDown;
-        let ids: Vec<_> = self.connections.ids().collect();
-        let mut wills = Vec::new();
+        let rest = closing.ids.len().saturating_sub(OWNERS_MAX);
+        let ids = closing.ids.split_off(rest);
+        let room = OWNERS_MAX.saturating_sub(ids.len());
         for id in ids {
             if let Some(connection) = self.connections.get_mut(id) {
                 // Whoever has not connected has nothing to be told, and is closed all the same.
                 let _ = connection.server.disconnect(now, reason_code, Properties::EMPTY);
             }
-            wills.extend(self.detach(now, id, DisconnectCause::Local(reason_code)));
+            closing.wills.extend(self.detach(now, id, DisconnectCause::Local(reason_code)));
             self.connections.mark(id);
             self.arm(id);
         }
-        for will in wills {
-            self.publish_will(now, will);
+        if closing.ids.is_empty() {
+            let rest = closing.wills.len().saturating_sub(room);
+            for will in closing.wills.split_off(rest) {
+                self.publish_will(now, will);
+            }
+        }
+        if !closing.ids.is_empty() || !closing.wills.is_empty() {
+            self.closing = Some(closing);
         }
     }
+}
+
+/// Connections that are still to be ended, and wills of those that have been.
+#[derive(Clone, Debug)]
+pub(super) struct Closing {
+    pub(super) since: Instant,
+    ids: Vec<ConnectionId>,
+    wills: Vec<DueWill>,
 }
 
 /// What a client is told that may come in.

@@ -144,6 +144,7 @@ impl Broker {
     }
 
     /// Ends everything: connected 5.0 clients are told 0x8B, then all are closed, and no connection is opened any more. Wills are published, to sessions that stay and to retained messages.
+    /// If there are more than a thousand connections, the rest is done in [`handle_timeout`](Self::handle_timeout).
     pub fn shutdown(&mut self, now: Instant) {
         self.is_shutting_down = true;
         self.drain_until = None;

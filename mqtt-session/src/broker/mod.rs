@@ -30,6 +30,7 @@ use mqtt_proto::{ReasonCode, TransmitBuf};
 
 use crate::{Acknowledge, DisconnectCause, Event, Instant, Server, Transmit};
 use ask::Task;
+use connect::Closing;
 use connections::Connections;
 use deadlines::{Deadlines, Owner};
 use hash::Secret;
@@ -115,6 +116,7 @@ pub struct Broker {
     secret: Secret,
     clients_named: u64,
     is_shutting_down: bool,
+    closing: Option<Closing>,
     /// Draining: when it shuts down at the latest.
     drain_until: Option<Instant>,
     /// What the host listens to.
@@ -160,6 +162,7 @@ impl Broker {
             secret: Secret::new(seed),
             clients_named: 0,
             is_shutting_down: false,
+            closing: None,
             drain_until: None,
             listening: SubscriptionTree::new(),
             started: None,
@@ -246,13 +249,18 @@ impl Broker {
         }
     }
 
-    /// Time has passed. Early or repeated calls do nothing.
+    /// Time has passed. Early or repeated calls do nothing. One call does what is due for a thousand connections and sessions at most, so that the others don't wait until a hundred
+    /// thousand have ended; if there are more, [`poll_timeout`](Self::poll_timeout) says so: it has passed still.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.drain_until.is_some_and(|until| until <= now) {
             self.shutdown(now);
         }
         self.publish_figures(now);
-        while let Some(owner) = self.deadlines.pop(now) {
+        self.close_some(now);
+        for _ in 0..OWNERS_MAX {
+            let Some(owner) = self.deadlines.pop(now) else {
+                break;
+            };
             match owner {
                 Owner::Connection(id) => {
                     if let Some(connection) = self.connections.get_mut(id) {
@@ -287,7 +295,8 @@ impl Broker {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let figures = self.options.figures_interval.map(|_| self.figures_due.unwrap_or(Instant::ZERO));
-        self.deadlines.first().into_iter().chain(self.drain_until).chain(figures).min()
+        let closing = self.closing.as_ref().map(|closing| closing.since);
+        self.deadlines.first().into_iter().chain(self.drain_until).chain(figures).chain(closing).min()
     }
 
     /// The transport takes no more bytes for now. [`poll_transmit`](Self::poll_transmit) leaves the connection alone until [`handle_writable`](Self::handle_writable); what
@@ -391,6 +400,9 @@ impl Broker {
         }
     }
 }
+
+/// How many connections and sessions are ended, or asked what is due on them, in one call.
+const OWNERS_MAX: usize = 1_000;
 
 // --- figures --------------------------------------------------------------------------------------------------------------
 

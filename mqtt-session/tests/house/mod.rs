@@ -411,6 +411,9 @@ impl House {
     pub(crate) fn advance(&mut self, duration: Duration) {
         self.now = self.now + duration;
         self.broker.handle_timeout(self.now);
+        while self.broker.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.broker.handle_timeout(self.now);
+        }
         self.drive();
     }
 
