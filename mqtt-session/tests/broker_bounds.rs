@@ -426,3 +426,36 @@ fn a_shutdown_of_many_goes_on_from_call_to_call() {
     house.drive();
     assert_eq!(house.broker.counts().connections, 0);
 }
+
+// --- depth ---------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn topic_names_have_so_many_levels_and_no_more() {
+    let mut options = BrokerOptions::default();
+    options.topic_levels_max = 3;
+    for version in VERSIONS {
+        let mut house = House::with(options.clone());
+        let reader = house.guest(V5, "reader");
+        house.subscribe(reader, "#", Q0);
+        for qos in [Q0, Q1, Q2] {
+            let writer = house.guest(version, "writer");
+            house.publish(writer, "a/b/c", "x", qos);
+            assert_eq!(house.got(reader), ["a/b/c x"]);
+            house.answered(writer);
+            house.publish(writer, "a/b/c/d", "x", qos);
+            assert_eq!(house.got(reader), [""; 0]);
+            match (version, qos) {
+                (V5, Q0) => assert_eq!(house.said(writer), ["Disconnect 90", "closed"]),
+                (V5, _) => {
+                    assert_eq!(house.answered(writer), [ReasonCode::TopicNameInvalid]);
+                    house.leave(writer);
+                }
+                _ => assert_eq!(house.said(writer), ["closed"]),
+            }
+        }
+        let heir = house.knock(As::guest(version, "heir").will("a/b/c/d", "x"));
+        let refused: &[&str] = if version == V5 { &["ConnAck 90", "closed"] } else { &["closed"] };
+        assert_eq!(house.said(heir), refused);
+        assert_eq!(house.broker.counts().publishes_refused, 3);
+    }
+}

@@ -31,6 +31,9 @@ impl Broker {
             // v3[MQTT-3.1.3-9]
             return self.refuse(now, id, ReasonCode::ClientIdentifierNotValid);
         }
+        if connect.will.is_some_and(|will| self.is_too_deep(will.topic)) {
+            return self.refuse(now, id, ReasonCode::TopicNameInvalid);
+        }
         // Before anybody is asked about it.
         if let Err(reason_code) = self.check_room(client_id.as_str()) {
             return self.refuse(now, id, reason_code);

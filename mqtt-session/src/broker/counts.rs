@@ -26,7 +26,7 @@ pub struct BrokerCounts {
     pub filters_refused: u64,
     /// Messages that a receiver did not get, by their reasons.
     pub drops: Drops,
-    /// Messages and wills that their clients were not allowed to publish.
+    /// Messages and wills that their clients were not allowed to publish, and messages whose topics were too deep.
     pub publishes_refused: u64,
     /// Retained messages that were not kept, because the store was full.
     pub retained_dropped: u64,

@@ -35,7 +35,8 @@ pub struct BrokerOptions {
     pub retained_messages_max: usize,
     /// Bytes of retained messages. Default: 256 MiB.
     pub retained_bytes_max: usize,
-    /// Levels of a topic filter. Topic names cost nothing by their depth, and are not bounded. Default: 128.
+    /// Levels of a topic filter, and of a topic name that a client publishes to, or has its will published to. What is deeper is refused with 0x8F and 0x90; where that can't be said of one message, its client is
+    /// disconnected. The host's own messages are not bounded. Default: 128.
     pub topic_levels_max: usize,
     /// Bytes of a client identifier. Default: 1,024.
     pub client_id_bytes_max: usize,

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use mqtt_proto::{Properties, PropertiesBuf, PublishBuf, QoS, ReasonCode, TopicName};
+use mqtt_proto::{Properties, PropertiesBuf, PublishBuf, QoS, ReasonCode, TopicName, Version};
 
 use super::Broker;
 use super::ask::Task;
@@ -24,7 +24,26 @@ impl Broker {
             payload: received.payload().into(),
         };
         self.messages_received = self.messages_received.saturating_add(1);
+        if self.is_too_deep(message.topic) {
+            return self.refuse_topic(now, id, received.token());
+        }
         self.consider(now, id, Task::Publish(message, received.token()));
+    }
+
+    pub(super) fn is_too_deep(&self, topic: TopicName<'_>) -> bool {
+        topic.levels().count() > self.options.topic_levels_max
+    }
+
+    /// Says so in the acknowledgement, if there is one with a place for it.
+    fn refuse_topic(&mut self, now: Instant, id: ConnectionId, token: Option<AckToken>) {
+        self.publishes_refused = self.publishes_refused.saturating_add(1);
+        let version = self.connections.get(id).map(|connection| connection.server.version());
+        if token.is_some() && version.is_some_and(Version::acks_carry_reason) {
+            self.acknowledge(now, id, token, ReasonCode::TopicNameInvalid);
+        } else {
+            // Gone already is as good.
+            let _ = self.send_away(now, id, ReasonCode::TopicNameInvalid);
+        }
     }
 
     pub(super) fn acknowledge(
