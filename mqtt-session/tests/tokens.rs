@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use mqtt_proto::{Properties, QoS, ReasonCode, Version};
 use mqtt_session::{
-    AckError, AckToken, Acknowledge, Client, ConnectOptions, DisconnectCause, Event, ServerOptions, Violation,
+    AckError, AckToken, Acknowledge, Client, ConnectOptions, DisconnectCause, Event, Instant, ServerOptions, Violation,
 };
+use support::talk::sent;
 use support::{Pair, Said, message};
 
 const STALE: Result<(), AckError> = Err(AckError::Stale);
@@ -172,4 +173,57 @@ fn bytes_that_nobody_has_acknowledged_are_bounded() {
         let cause = DisconnectCause::Violation(Violation::UnacknowledgedBytes);
         assert_eq!(pair.server_said.contains(&Said::Disconnected(cause)), !is_taken);
     }
+}
+
+/// A server that answers with `connack`, and has sent three messages.
+fn three(qos: u8, mut connack: &[u8]) -> (Client, Vec<AckToken>) {
+    let mut options = ConnectOptions::new("c");
+    options.acknowledge = Acknowledge::Manually;
+    options.receive_maximum = 3;
+    let mut client = Client::new(options);
+    client.connect(Instant::ZERO).unwrap();
+    sent(|out| client.poll_transmit(Instant::ZERO, out));
+    client.handle_input(Instant::ZERO, &mut connack);
+    let tokens = (1..=3).map(|id| publish(&mut client, qos, id)).collect();
+    (client, tokens)
+}
+
+fn publish(client: &mut Client, qos: u8, id: u8) -> AckToken {
+    let bytes = [0x30 | qos << 1, 7, 0, 1, b'a', 0, id, 0, b'x'];
+    let event = client.handle_input(Instant::ZERO, &mut &bytes[..]);
+    let Some(Event::Received(received)) = &event else { panic!("{event:?}") };
+    received.token().unwrap()
+}
+
+/// v5\[MQTT-3.14.4-1\]
+#[test]
+fn no_acknowledgement_follows_the_one_that_did_not_fit() {
+    let (mut client, tokens) = three(1, &[0x20, 8, 0, 0, 5, 0x27, 0, 0, 0, 4]);
+    // It takes packets of four bytes, and one with a reason has five.
+    let codes = [ReasonCode::QuotaExceeded, ReasonCode::Success, ReasonCode::QuotaExceeded];
+    for (token, code) in tokens.into_iter().zip(codes).rev() {
+        client.acknowledge(Instant::ZERO, token, code, Properties::EMPTY).unwrap();
+    }
+    let disconnect = vec![0xE0, 1, ReasonCode::PacketTooLarge.as_u8()];
+    assert_eq!(sent(|out| client.poll_transmit(Instant::ZERO, out)), (disconnect, true));
+    let cause = DisconnectCause::Local(ReasonCode::PacketTooLarge);
+    assert_eq!(client.poll_event().map(Said::from), Some(Said::Disconnected(cause)));
+    assert_eq!(client.poll_event(), None);
+}
+
+/// v5\[MQTT-4.3.3-11\]: a server that was too early is answered, and not taken to owe it for ever.
+#[test]
+fn a_pubrel_ahead_of_its_pubrec_leaves_nothing_that_counts() {
+    let (mut client, tokens) = three(2, &[0x20, 3, 0, 0, 0]);
+    let give = |client: &mut Client, token| {
+        client.acknowledge(Instant::ZERO, token, ReasonCode::Success, Properties::EMPTY).unwrap();
+    };
+    let release = |client: &mut Client, id| client.handle_input(Instant::ZERO, &mut &[0x62, 2, 0, id][..]).is_some();
+    give(&mut client, tokens[1]);
+    assert!(!release(&mut client, 2));
+    give(&mut client, tokens[0]);
+    give(&mut client, tokens[2]);
+    sent(|out| client.poll_transmit(Instant::ZERO, out));
+    (1..=3).for_each(|id| assert!(!release(&mut client, id)));
+    (4..=6).for_each(|id| _ = publish(&mut client, 2, id));
 }

@@ -209,7 +209,10 @@ impl Connection {
 
     /// v3\[MQTT-4.3.2-2\] v3\[MQTT-4.3.3-2\] v5\[MQTT-4.3.2-4\] v5\[MQTT-4.3.3-8\]
     fn send_acknowledgements(&mut self, now: Instant) {
-        while let Some(Acknowledgement { packet_id, qos, reason_code, properties }) = self.link.inbound.next() {
+        // One that the peer has no room for ends the connection, and nothing follows the DISCONNECT: v5[MQTT-3.14.4-1]
+        while self.is_open()
+            && let Some(Acknowledgement { packet_id, qos, reason_code, properties }) = self.link.inbound.next()
+        {
             // v3[MQTT-2.3.1-6] v5[MQTT-2.2.1-5]
             let ack = Ack { packet_id, reason_code, properties: properties.as_properties() };
             // v3[MQTT-3.3.4-1] v5[MQTT-3.3.4-1]
@@ -223,10 +226,11 @@ impl Connection {
 
     fn handle_pubrel(&mut self, now: Instant, packet_id: PacketId) {
         let mut ack = Ack::new(packet_id);
+        // It counts no longer, even if it is not known: the one before may have come ahead of our PUBREC.
+        self.link.inbound.release(packet_id);
         if self.session.has_received(packet_id) {
             // v5[MQTT-4.3.3-12]
             self.session.commit(SessionOp::Complete(packet_id));
-            self.link.inbound.release(packet_id);
         } else if self.version().acks_carry_reason() {
             ack.reason_code = ReasonCode::PacketIdentifierNotFound;
         }
