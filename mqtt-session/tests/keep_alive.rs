@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use mqtt_proto::{Codec, Packet, Publish, Version};
+use mqtt_proto::{Codec, ConnAck, Packet, Publish, ReasonCode, Version};
 use mqtt_session::{Client, ConnectOptions, DisconnectCause, Instant};
 use support::talk::{encoded, sent};
 use support::{Pair, Said, VERSIONS, topic};
@@ -146,5 +146,21 @@ fn a_server_counts_complete_packets_only() {
         assert!(pair.server.is_connected());
         pair.server.handle_timeout(pair.now);
         assert_eq!(pair.server.poll_event().map(Said::from), Some(DEAD));
+    }
+}
+
+/// v3\[MQTT-3.1.2-23\] v5\[MQTT-3.1.2-20\]: the server may count from CONNECT on.
+#[test]
+fn a_client_whose_server_took_long_to_answer_pings_an_interval_after_its_connect() {
+    for version in VERSIONS {
+        let mut options = ConnectOptions::new("c");
+        options.version = version;
+        options.keep_alive = 10;
+        let mut client = Client::new(options);
+        client.connect(Instant::ZERO).unwrap();
+        sent(|out| client.poll_transmit(Instant::ZERO + SECOND, out));
+        let connack = encoded(Codec::server(version), &Packet::ConnAck(ConnAck::new(ReasonCode::Success)));
+        assert!(client.handle_input(Instant::ZERO + 9 * SECOND, &mut &connack[..]).is_some());
+        assert_eq!(client.poll_timeout(), Some(Instant::ZERO + 11 * SECOND));
     }
 }

@@ -40,7 +40,8 @@ impl KeepAlive {
 
     pub(crate) fn start(&mut self, seconds: u16, now: Instant) {
         self.interval = Duration::from_secs(seconds.into());
-        (self.sent, self.heard) = (now, now);
+        // What was sent last is CONNECT or AUTH, of which the server counts, too.
+        self.heard = now;
     }
 
     /// Nobody listened since `since`, so that what the peer may have sent could not be heard.
