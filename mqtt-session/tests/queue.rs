@@ -200,3 +200,16 @@ fn many_messages_that_expire_in_any_order_are_dropped_one_by_one() {
     }
     assert_eq!((dropped, session.pending()), (60_000, 0));
 }
+
+#[test]
+fn output_that_may_be_nothing_is_one_message_at_a_time() {
+    let mut options = ConnectOptions::new("c");
+    options.limits.output_bytes_max = 0;
+    let mut pair = Pair::new(options);
+    pair.connect();
+    pair.publish("a", "1", QoS::AtMostOnce);
+    pair.publish("a", "2", QoS::AtLeastOnce);
+    pair.drive();
+    assert_eq!(pair.server_received(), ["1", "2"]);
+    assert_eq!(pair.client.pending(), 0);
+}

@@ -21,7 +21,8 @@ impl Output {
 
     /// Messages may be encoded up to this bound. Acknowledgements, answers and pings are not held back by it.
     pub(crate) fn has_room(&self, output_bytes_max: usize) -> bool {
-        self.bytes.len() < output_bytes_max
+        // Or nothing would ever go out.
+        self.bytes.is_empty() || self.bytes.len() < output_bytes_max
     }
 
     /// `bytes` of what was encoded answer the peer.
