@@ -3,7 +3,9 @@
 mod support;
 
 use mqtt_proto::{Properties, QoS, ReasonCode, Version};
-use mqtt_session::{AckToken, Acknowledge, ConnectOptions, Event, Outcome, Published, Server, ServerOptions};
+use mqtt_session::{
+    AckToken, Acknowledge, Client, ConnectOptions, Event, Instant, Outcome, Published, Server, ServerOptions,
+};
 use support::{Pair, Said, VERSIONS, message};
 
 /// v3\[MQTT-4.4.0-1\] v5\[MQTT-4.4.0-1\] v3\[MQTT-3.3.1-1\] v5\[MQTT-3.3.1-1\] v3\[MQTT-4.6.0-1\] v5\[MQTT-4.6.0-1\]
@@ -181,4 +183,23 @@ fn take_tokens(pair: &mut Pair) -> Vec<AckToken> {
         pair.client_said.push(event.into());
     }
     tokens
+}
+
+/// v5\[MQTT-4.9.0-1\]: what was sent on one connection counts on no other, wherever the session was copied.
+#[test]
+fn a_copy_of_a_session_that_is_connected_starts_with_the_whole_quota() {
+    let mut options = ConnectOptions::new("c");
+    options.clean_start = false;
+    options.session_expiry_interval = 3600;
+    let mut pair = Pair::new(options.clone());
+    pair.connect();
+    pair.publish("a", "1", QoS::AtLeastOnce);
+    pair.publish("a", "2", QoS::AtLeastOnce);
+    let mut copy = Client::with_session(options, pair.client.session().clone());
+    copy.connect(Instant::ZERO).unwrap();
+    // CONNACK with Receive Maximum 1. Then both are acknowledged, one of which has not been sent again.
+    for mut bytes in [&[0x20, 6, 1, 0, 3, 0x21, 0, 1][..], &[0x40, 2, 0, 2], &[0x40, 2, 0, 1]] {
+        assert!(copy.handle_input(Instant::ZERO, &mut bytes).is_some());
+    }
+    assert_eq!(copy.pending(), 0);
 }

@@ -68,6 +68,8 @@ impl Client {
     pub fn with_session(options: ConnectOptions, session: SessionState) -> Self {
         let mut client = Self::new(options);
         client.connection.session = session;
+        // It may be a copy of one that is connected.
+        client.connection.session.clear_marks();
         client
     }
 

@@ -193,6 +193,8 @@ impl Server {
         // v3[MQTT-3.1.2-6] v5[MQTT-3.1.2-4]
         if self.clean_start {
             self.connection.forget(now);
+        // It may be a copy of one that is connected.
+        self.connection.session.clear_marks();
             self.connection.abandon();
         }
         self.connection.open(now);
