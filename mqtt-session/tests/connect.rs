@@ -10,7 +10,7 @@ use mqtt_proto::{
 };
 use mqtt_session::{
     Accept, Client, ConnectError, ConnectOptions, DisconnectCause, Event, Instant, RequestError, Server, ServerOptions,
-    Transmit, Violation, WillOptions,
+    SessionState, Transmit, Violation, WillOptions,
 };
 use support::talk::{Talk, encoded, properties};
 use support::{Pair, Said, VERSIONS};
@@ -471,4 +471,83 @@ fn one_byte_at_a_time_is_as_good_as_all_at_once() {
     let event = server.handle_input(Instant::ZERO, &mut &bytes[..]);
     assert!(matches!(event, Some(Event::ConnectRequested(_))));
     assert!(!server.wants_input());
+}
+
+/// v5 3.14.2.2.2: it is what CONNECT asked for that counts, whatever the server made of it.
+#[test]
+fn disconnect_may_raise_what_the_server_had_lowered_and_not_what_was_zero() {
+    let interval = |seconds| properties([Property::SessionExpiryInterval(seconds)]);
+    for (asked, granted, is_allowed) in [(0, 100, false), (100, 0, true)] {
+        let mut options = ConnectOptions::new("c");
+        options.session_expiry_interval = asked;
+        let mut talk = Talk::new(options, ServerOptions::default());
+        talk.client_speaks();
+        let mut accept = Accept::new("c");
+        accept.session_expiry_interval = Some(granted);
+        talk.server.accept(talk.now, &mut SessionState::default(), &accept).unwrap();
+        talk.server_speaks();
+        let raised = talk.client.disconnect(talk.now, ReasonCode::NORMAL_DISCONNECTION, interval(10).as_properties());
+        assert_eq!(raised, if is_allowed { Ok(()) } else { Err(RequestError::SessionExpiryRaised) });
+
+        let mut input = &[0xE0, 7, 0, 5, 0x11, 0, 0, 0, 10][..];
+        let Some(Event::Disconnected(end)) = talk.server.handle_input(talk.now, &mut input) else { panic!() };
+        assert_eq!(end.cause.drops_will(), is_allowed);
+        assert_eq!(talk.server.session_expiry_interval(), if is_allowed { 10 } else { granted });
+    }
+}
+
+#[test]
+fn what_the_properties_of_a_handshake_announce_is_enforced() {
+    // A client that announces topic aliases.
+    let mut options = ConnectOptions::new("c");
+    options.properties = properties([Property::TopicAliasMaximum(5)]);
+    let mut client = Client::new(options);
+    client.connect(Instant::ZERO).unwrap();
+    client.handle_input(Instant::ZERO, &mut &[0x20, 3, 0, 0, 0][..]);
+    let mut aliased = &[0x30, 7, 0, 1, b'a', 3, 0x23, 0, 5][..];
+    assert!(matches!(client.handle_input(Instant::ZERO, &mut aliased), Some(Event::Received(_))));
+
+    // A server that has an answer of its own for one client.
+    let mut server = Server::new(Instant::ZERO, ServerOptions::default());
+    let mut connect = &b"\x10\x0E\0\x04MQTT\x05\x02\0\x0A\0\0\x01a"[..];
+    assert!(server.handle_input(Instant::ZERO, &mut connect).is_some());
+    let all = properties([
+        Property::ServerKeepAlive(100),
+        Property::SessionExpiryInterval(7),
+        Property::MaximumQos(QoS::AtLeastOnce),
+        Property::WildcardSubscriptionAvailable(false),
+    ]);
+    let mut accept = Accept::new("a");
+    accept.properties = all.as_properties();
+    server.accept(Instant::ZERO, &mut SessionState::default(), &accept).unwrap();
+    let agreed = server.agreed().unwrap();
+    assert_eq!((agreed.keep_alive, agreed.session_expiry_interval), (100, 7));
+    assert!(!agreed.wildcard_subscription_available);
+    let mut publish = &[0x34, 6, 0, 1, b'a', 0, 1, 0][..];
+    let Some(Event::Disconnected(end)) = server.handle_input(Instant::ZERO, &mut publish) else { panic!() };
+    assert_eq!(end.cause, DisconnectCause::Violation(Violation::QosTooHigh));
+}
+
+/// v5 3.1.2.11.3: it can't be announced, so one is taken, and said.
+#[test]
+fn a_receive_maximum_of_zero_is_one_at_both_ends() {
+    let mut options = ConnectOptions::new("c");
+    options.receive_maximum = 0;
+    let mut server_options = ServerOptions::default();
+    server_options.receive_maximum = 0;
+    let mut pair = Pair::with_server(options, server_options);
+    pair.connect();
+    assert_eq!(pair.client.agreed().unwrap().receive_maximum, 1);
+    assert_eq!(pair.server.agreed().unwrap().receive_maximum, 1);
+}
+
+#[test]
+fn what_is_changed_during_a_handshake_is_for_the_next() {
+    let mut client = Client::new(ConnectOptions::new("c"));
+    client.connect(Instant::ZERO).unwrap();
+    client.options_mut().keep_alive = 1000;
+    client.options_mut().client_id = "d".into();
+    client.handle_input(Instant::ZERO, &mut &[0x20, 3, 0, 0, 0][..]);
+    let agreed = client.agreed().unwrap();
+    assert_eq!((agreed.keep_alive, agreed.client_id.as_str()), (60, "c"));
 }

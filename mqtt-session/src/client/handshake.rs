@@ -33,7 +33,7 @@ impl Client {
         let link = &mut self.connection.link;
         let is_told = self.options.opaque_connect.is_none();
         if is_told {
-            link.aliases = InboundAliases::new(self.options.topic_alias_maximum);
+            link.aliases = InboundAliases::new(properties.as_properties().topic_alias_maximum().unwrap_or(0));
         }
         self.clean_start = self.options.clean_start;
         link.agreed.session_expiry_interval = match self.clean_start {
@@ -44,10 +44,13 @@ impl Client {
             true => 0,
             false => u32::MAX,
         };
+        link.is_brief = link.agreed.session_expiry_interval == 0;
+        link.agreed.keep_alive = self.options.keep_alive;
+        link.agreed.client_id = self.options.client_id.clone();
         link.method = properties.as_properties().authentication_method().map(|method| method.as_str().into());
         if is_told && self.options.version.has_receive_maximum() {
             link.announced = Announced {
-                receive_maximum: self.options.receive_maximum.max(1),
+                receive_maximum: properties.as_properties().receive_maximum().map_or(u16::MAX, NonZeroU16::get),
                 problem_information: properties.as_properties().request_problem_information().unwrap_or(true),
                 ..link.announced
             };
@@ -116,17 +119,15 @@ impl Client {
         }
         let version = self.connection.version();
         let agreed = &mut self.connection.link.agreed;
-        agreed.client_id = self
-            .assigned_client_id
-            .clone()
-            .filter(|_| self.options.client_id.is_empty())
-            .unwrap_or_else(|| self.options.client_id.clone());
+        if let Some(id) = self.assigned_client_id.as_ref().filter(|_| agreed.client_id.is_empty()) {
+            agreed.client_id.clone_from(id);
+        }
         agreed.session_present = connack.session_present;
         // Where no flag tells, it may only be hoped that the server has kept the session. To forget it at every reconnect would break QoS 2 for sure.
         agreed.is_resumed = connack.session_present || (!version.has_session_present() && !self.clean_start);
         agreed.session_expiry_interval = given.session_expiry_interval().unwrap_or(agreed.session_expiry_interval);
         // v5[MQTT-3.1.2-21] v5[MQTT-3.2.2-21]
-        agreed.keep_alive = given.server_keep_alive().unwrap_or(self.options.keep_alive);
+        agreed.keep_alive = given.server_keep_alive().unwrap_or(agreed.keep_alive);
         agreed.receive_maximum = given.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
         agreed.packet_bytes_max = given.maximum_packet_size().map_or(agreed.packet_bytes_max, NonZeroU32::get);
         agreed.topic_alias_maximum = given.topic_alias_maximum().unwrap_or(0);
@@ -227,7 +228,9 @@ fn connect_properties(options: &ConnectOptions) -> Result<PropertiesBuf, Connect
         if options.session_expiry_interval > 0 {
             properties.push(Property::SessionExpiryInterval(options.session_expiry_interval))?;
         }
-        if let Some(maximum) = NonZeroU16::new(options.receive_maximum).filter(|maximum| maximum.get() < u16::MAX) {
+        if let Some(maximum) =
+            NonZeroU16::new(options.receive_maximum.max(1)).filter(|maximum| *maximum < NonZeroU16::MAX)
+        {
             properties.push(Property::ReceiveMaximum(maximum))?;
         }
         if let Some(maximum) = NonZeroU32::new(options.packet_bytes_max) {

@@ -79,7 +79,7 @@ impl Client {
         &self.options
     }
 
-    /// What it will ask for when it connects next. The limits stay as they were.
+    /// What it will ask for when it connects next. The limits, and who acknowledges, stay as they were.
     pub const fn options_mut(&mut self) -> &mut ConnectOptions {
         &mut self.options
     }
@@ -314,8 +314,7 @@ impl Client {
         if matches!(self.connection.link.phase, Phase::Idle | Phase::Closing) {
             return Err(RequestError::NotConnected);
         }
-        let ends_with_us = self.connection.link.agreed.session_expiry_interval == 0;
-        if ends_with_us && properties.session_expiry_interval().is_some_and(|interval| interval > 0) {
+        if self.connection.link.is_brief && properties.session_expiry_interval().is_some_and(|interval| interval > 0) {
             return Err(RequestError::SessionExpiryRaised);
         }
         Ok(self.connection.disconnect(now, reason_code, properties)?)

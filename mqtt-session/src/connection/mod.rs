@@ -130,6 +130,8 @@ pub(crate) struct Link {
     pub(crate) requests: Requests,
     /// Reason strings and user properties may be sent in acknowledgements: v5\[MQTT-3.1.2-29\].
     pub(crate) problem_information: bool,
+    /// CONNECT asked for a session that ends with the connection, which DISCONNECT may not change: v5 3.14.2.2.2
+    pub(crate) is_brief: bool,
     /// The authentication method that CONNECT named: v5\[MQTT-4.12.0-5\].
     pub(crate) method: Option<String>,
     /// Packets of the peer in the present exchange.
@@ -172,6 +174,7 @@ impl Link {
             aliases: InboundAliases::default(),
             requests: Requests::default(),
             problem_information: true,
+            is_brief: false,
             method: None,
             rounds: 0,
             deadline: None,

@@ -119,6 +119,7 @@ impl Server {
         } else {
             u32::MAX
         };
+        link.is_brief = agreed.session_expiry_interval == 0;
         agreed.receive_maximum = asked.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
         agreed.packet_bytes_max = asked.maximum_packet_size().map_or(agreed.packet_bytes_max, NonZeroU32::get);
         agreed.topic_alias_maximum = asked.topic_alias_maximum().unwrap_or(0);
@@ -164,37 +165,40 @@ impl Server {
         };
         // v3[MQTT-3.1.4-4] v5[MQTT-3.1.4-5]
         self.connection.try_answer(&Packet::ConnAck(connack))?;
+        // What it says is what holds, from wherever it comes.
+        let given = connack.properties;
         let link = &mut self.connection.link;
         link.agreed.client_id = answer.client_id.into();
         link.agreed.session_present = answer.session_present && !self.clean_start;
         link.agreed.is_resumed = link.agreed.session_present;
         if version.has_session_expiry() || self.is_opaque {
-            link.agreed.session_expiry_interval = answer.session_expiry_interval.unwrap_or(asked_expiry);
+            let interval = given.session_expiry_interval().or(answer.session_expiry_interval);
+            link.agreed.session_expiry_interval = interval.unwrap_or(asked_expiry);
+        }
+        if self.is_opaque {
+            link.is_brief = link.agreed.session_expiry_interval == 0;
         }
         // Older clients can't be told of another one. v5[MQTT-3.2.2-21] v5[MQTT-3.2.2-22]
-        let server_keep_alive = self.options.server_keep_alive.filter(|_| version.has_properties());
-        link.agreed.keep_alive = server_keep_alive.unwrap_or(asked_keep_alive);
-        if version.has_properties() {
-            let options = &self.options;
-            link.agreed.wildcard_subscription_available = options.wildcard_subscription_available;
-            link.agreed.subscription_identifier_available = options.subscription_identifier_available;
-            link.agreed.shared_subscription_available = options.shared_subscription_available;
-        }
-        link.aliases = InboundAliases::new(self.options.topic_alias_maximum);
+        link.agreed.keep_alive = given.server_keep_alive().unwrap_or(asked_keep_alive);
+        link.agreed.wildcard_subscription_available = given.wildcard_subscription_available().unwrap_or(true);
+        link.agreed.subscription_identifier_available = given.subscription_identifier_available().unwrap_or(true);
+        link.agreed.shared_subscription_available = given.shared_subscription_available().unwrap_or(true);
+        link.aliases = InboundAliases::new(given.topic_alias_maximum().unwrap_or(0));
         link.announced = Announced {
-            receive_maximum: if version.has_receive_maximum() { self.options.receive_maximum.max(1) } else { u16::MAX },
-            maximum_qos: self.options.maximum_qos,
-            retain_available: self.options.retain_available,
+            receive_maximum: given.receive_maximum().map_or(u16::MAX, NonZeroU16::get),
+            // Of these, older clients are not told.
+            maximum_qos: given.maximum_qos().unwrap_or(self.options.maximum_qos),
+            retain_available: given.retain_available().unwrap_or(self.options.retain_available),
             ..link.announced
         };
         self.connection.session = core::mem::take(session);
+        // It may be a copy of one that is connected.
+        self.connection.session.clear_marks();
         self.has_session = true;
         self.connection.widen(self.options.packet_bytes_max);
         // v3[MQTT-3.1.2-6] v5[MQTT-3.1.2-4]
         if self.clean_start {
             self.connection.forget(now);
-        // It may be a copy of one that is connected.
-        self.connection.session.clear_marks();
             self.connection.abandon();
         }
         self.connection.open(now);
@@ -362,7 +366,9 @@ impl Server {
         if let Some(interval) = answer.session_expiry_interval.filter(|&interval| interval != asked_expiry) {
             push(Property::SessionExpiryInterval(interval))?;
         }
-        if let Some(maximum) = NonZeroU16::new(options.receive_maximum).filter(|maximum| maximum.get() < u16::MAX) {
+        if let Some(maximum) =
+            NonZeroU16::new(options.receive_maximum.max(1)).filter(|maximum| *maximum < NonZeroU16::MAX)
+        {
             push(Property::ReceiveMaximum(maximum))?;
         }
         // v5[MQTT-3.2.2-9]

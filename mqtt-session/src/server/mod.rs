@@ -191,13 +191,13 @@ impl Server {
     }
 
     fn handle_disconnect<'b>(&mut self, now: Instant, disconnect: Disconnect<'b>) -> Handled<'b> {
-        let agreed = &mut self.connection.link.agreed;
+        let link = &mut self.connection.link;
         if let Some(interval) = disconnect.properties.session_expiry_interval() {
             // v5 3.14.2.2.2
-            if interval > 0 && agreed.session_expiry_interval == 0 {
+            if interval > 0 && link.is_brief {
                 return Err(DisconnectCause::Violation(Violation::SessionExpiryRaised));
             }
-            agreed.session_expiry_interval = interval;
+            link.agreed.session_expiry_interval = interval;
         }
         self.connection.handle_packet(now, Packet::Disconnect(disconnect), 0)
     }
