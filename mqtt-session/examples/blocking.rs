@@ -54,12 +54,13 @@ impl Link {
             self.heard.extend(heard(event));
         }
         self.held = input.to_vec();
-        while let Some(event) = self.client.poll_event() {
-            self.heard.extend(heard(event));
-        }
+        self.client.handle_timeout(now);
         let mut out = TransmitBuf::new();
         let Some(socket) = &mut self.socket else { return Ok(()) };
         loop {
+            while let Some(event) = self.client.poll_event() {
+                self.heard.extend(heard(event));
+            }
             match self.client.poll_transmit(now, &mut out) {
                 Transmit::Ready => {
                     out.slices().try_for_each(|slice| socket.write_all(slice))?;
@@ -87,7 +88,6 @@ impl Link {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(_) => self.close(now),
         }
-        self.client.handle_timeout(self.now());
         Ok(())
     }
 

@@ -38,7 +38,6 @@ pub(crate) mod firmware {
         }
         loop {
             let now = clock.tell(board.ticks());
-            client.handle_timeout(now);
             // Input.
             let Some(count) = board.receive(&mut held[len..]) else { return client.handle_closed(now) };
             len += count;
@@ -50,6 +49,7 @@ pub(crate) mod firmware {
             let left = input.len();
             held.copy_within(len - left..len, 0);
             len = left;
+            client.handle_timeout(now);
             // Events. There is nothing to be done about any of them.
             while client.poll_event().is_some() {}
             // Output.

@@ -9,10 +9,10 @@
 //! Methods come in four families: getters; `handle_*` (the network or the clock tells us); verbs (the host asks); `poll_*` (what comes out).
 //! Any order is safe. This one is good, whenever something has happened:
 //!
-//! 1. input: `handle_input` until it returns `None`,
+//! 1. input: `handle_input` until it returns `None`; then `handle_timeout`, if it is time,
 //! 2. events: `poll_event` until `None`,
-//! 3. output: `poll_transmit` until `Idle`, writing after each `Ready`, and closing the transport after `Close`,
-//! 4. sleep until `poll_timeout`, new input, or a wish of the application; then `handle_timeout`, if it is time.
+//! 3. output: `poll_transmit` until `Idle`; after each `Ready`, write, and see to events again; after `Close`, close the transport,
+//! 4. sleep until `poll_timeout`, new input, or a wish of the application.
 //!
 //! ```
 //! use mqtt_proto::{QoS, Subscription, TopicFilter, TopicName, TransmitBuf};
@@ -46,10 +46,11 @@
 //!             }
 //!         }
 //!         held = input.to_vec();
-//!         while let Some(event) = client.poll_event() {
-//!             println!("{event:?}");
-//!         }
+//!         client.handle_timeout(now);
 //!         loop {
+//!             while let Some(event) = client.poll_event() {
+//!                 println!("{event:?}");
+//!             }
 //!             match client.poll_transmit(now, &mut out) {
 //!                 Transmit::Ready => {
 //!                     out.slices().for_each(|slice| host.write(slice));
@@ -62,7 +63,6 @@
 //!         if !host.read(&mut held, client.poll_timeout()) {
 //!             return Ok(client.handle_closed(now));
 //!         }
-//!         client.handle_timeout(host.now());
 //!     }
 //! }
 //! # struct Once(bool);
@@ -80,10 +80,12 @@
 //!
 //! # Order
 //!
-//! Input before events, so that what input settles is said in the same turn. Events before output, so that what the host says to them goes out with it, in one
-//! write. The deadline last, since everything else moves it. A verb may be called at any point, also while an event is held: an event borrows the *host's*
+//! Input before the time, so that an answer that is there is not taken for missing, even by a host that has slept for long. Input before events, so that what it settles is
+//! said in the same turn. Events before output, so that what the host says to them goes out with it, in one write; and after it, since a message at QoS 0 that waited is
+//! settled when it goes out. The deadline last, since everything else moves it. A verb may be called at any point, also while an event is held: an event borrows the *host's*
 //! buffer, and nothing is copied for a message that is only looked at. What is not consumed stays with the host, which offers it again with more behind it.
-//! `None` with input left means that it has to wait: for the host's answer, or for the peer to read what it is owed (`wants_input`).
+//! `None` with input left means that its packet is not complete, or that it has to wait: for the host's answer, or for the peer to read what it is owed (`wants_input`).
+//! With its transport, a connection's input is gone, too: offer nothing of it to the next.
 //!
 //! Whoever is wrong is told so. The peer: [`Event::Disconnected`] with the [`Violation`] or the fault, the DISCONNECT that its version allows, then
 //! [`Transmit::Close`]. The caller: an `Err`, and nothing has happened. Nobody gets a panic.
@@ -172,7 +174,8 @@
 //!
 //! * *Settlement.* Every publish that was accepted is settled exactly once: by [`Published::Sent`], or by one [`Event::Published`], across reconnects. Its [`Outcome`] says whether the peer has it,
 //!   does not have it, or nobody knows. A request is answered, or lost with its connection ([`Event::RequestLost`]).
-//! * *Reconnecting.* While both ends keep the session, a message at QoS 1 arrives at least once, and one at QoS 2 is handed out once.
+//! * *Reconnecting.* While both ends keep the session, a message at QoS 1 arrives at least once, and one at QoS 2 is handed out once (with
+//!   [`Acknowledge::Manually`], until it has been acknowledged).
 //! * *Cancelling.* No verb waits, so none can be left half done. A host that stops in the middle of a turn goes on with the next. [`Client::abandon`] settles all that is left.
 //! * *Crashing.* What has not been exported is gone, and an old export repeats what has happened since. To lose and repeat nothing, export after `poll_transmit`
 //!   and before the write: what goes out is in it by then. Between [`Event::Received`] and the export, a message may still come twice.
