@@ -156,6 +156,8 @@ pub struct Watched<M> {
     pub in_use: BTreeMap<u16, Use>,
     /// PUBRECs for what the peer can't have, and repeated ones: PUBREL answers, and means nothing.
     answered: Vec<u16>,
+    /// Acknowledgements in what has just been read, of nothing that the peer can have seen. What they name may be sent all the same, and is no longer in flight then.
+    early: Vec<u16>,
     /// What was agreed last.
     packet_bytes_max: Option<u32>,
     in_flight_max: u16,
@@ -187,6 +189,7 @@ impl<M: Machine> Watched<M> {
             heard: Vec::new(),
             in_use: BTreeMap::new(),
             answered: Vec::new(),
+            early: Vec::new(),
             packet_bytes_max: None,
             in_flight_max: 0,
             is_closed: false,
@@ -216,6 +219,7 @@ impl<M: Machine> Watched<M> {
     fn forget_connection(&mut self) {
         self.in_use.clear();
         self.answered.clear();
+        self.early.clear();
         self.packet_bytes_max = None;
         self.is_closed = false;
         self.is_checked = false;
@@ -453,6 +457,7 @@ impl<M: Machine> Watched<M> {
         let used = |id: PacketId| self.in_use.get(&id.get()).copied();
         match packet {
             Packet::PubAck(ack) if used(ack.packet_id) == Some(Use::AwaitPubAck) => self.free(ack.packet_id),
+            Packet::PubAck(ack) if used(ack.packet_id).is_none() => self.early.push(ack.packet_id.get()),
             Packet::PubRec(ack) => match used(ack.packet_id) {
                 Some(Use::AwaitPubRec) if ack.reason_code.is_failure() => self.free(ack.packet_id),
                 Some(Use::AwaitPubRec) => drop(self.in_use.insert(ack.packet_id.get(), Use::AwaitPubComp)),
@@ -461,7 +466,8 @@ impl<M: Machine> Watched<M> {
                 }
                 // It may have its PUBCOMP behind it, and its identifier another use before the answer is seen.
                 Some(Use::AwaitPubComp) => self.answered.push(ack.packet_id.get()),
-                None | Some(Use::AwaitPubAck | Use::Subscribe | Use::Unsubscribe) => {}
+                None => self.early.push(ack.packet_id.get()),
+                Some(Use::AwaitPubAck | Use::Subscribe | Use::Unsubscribe) => {}
             },
             Packet::PubComp(ack) if used(ack.packet_id) == Some(Use::AwaitPubComp) => self.free(ack.packet_id),
             Packet::SubAck(ack) if used(ack.packet_id) == Some(Use::Subscribe) => self.free(ack.packet_id),
@@ -488,6 +494,10 @@ impl<M: Machine> Watched<M> {
                     if let Some(id) = publish.delivery.packet_id() {
                         let is_2 = publish.delivery.qos() == QoS::ExactlyOnce;
                         self.begin(id, if is_2 { Use::AwaitPubRec } else { Use::AwaitPubAck });
+                        if let Some(index) = self.early.iter().position(|&early| early == id.get()) {
+                            self.early.remove(index);
+                            self.free(id);
+                        }
                         let is_out = |used: &&Use| matches!(used, Use::AwaitPubAck | Use::AwaitPubRec);
                         let out = self.in_use.values().filter(is_out).count();
                         assert!(out <= self.in_flight_max.into(), "{out} in flight, at most {}", self.in_flight_max);
@@ -507,6 +517,7 @@ impl<M: Machine> Watched<M> {
                 _ => {}
             }
         }
+        self.early.clear();
     }
 
     fn begin(&mut self, packet_id: PacketId, now: Use) {
