@@ -227,8 +227,8 @@ mod time;
 
 pub use broker::{
     Access, AccessRules, Action, AskId, Broker, BrokerCounts, BrokerEvent, BrokerOptions, ConnectionId, Credentials,
-    Drops, Matches, NotAsked, OpenError, Policy, Principal, Question, RetainedFull, RetainedMatches, RetainedStore,
-    RuleError, SessionInfo, SubscriptionTree, TreeFull, Verdict,
+    Drops, Matches, NotAsked, OpenError, Policy, Principal, Question, Retained, RetainedFull, RetainedMatches,
+    RetainedStore, RuleError, SessionInfo, SubscriptionTree, TreeFull, Verdict,
 };
 pub use client::Client;
 pub use connection::Transmit;

@@ -2,9 +2,13 @@
 
 mod house;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use house::*;
-use mqtt_proto::{RetainHandling, Subscription, SubscriptionOptions};
-use mqtt_session::BrokerOptions;
+use mqtt_proto::{Property, RetainHandling, Subscription, SubscriptionOptions};
+use mqtt_session::{Action, BrokerOptions, Policy, Principal, Verdict};
 
 fn handling(retain_handling: RetainHandling) -> SubscriptionOptions {
     SubscriptionOptions { retain_handling, ..options(Q0) }
@@ -336,4 +340,149 @@ fn looking_for_few_among_many_keeps_nobody_waiting() {
     }
     assert_eq!(house.got(reader), ["9999/other x R"]);
     assert!((2..10).contains(&turns), "{turns} turns");
+}
+
+/// v5\[MQTT-3.3.2-5\] v5\[MQTT-3.3.2-6\]
+#[test]
+fn what_was_kept_expires_and_says_what_is_left_of_its_time() {
+    let mut house = House::new();
+    let writer = house.guest(V5, "writer");
+    let mut message = mqtt_session::Message::new(topic("a"), "x");
+    let ten_seconds = properties([Property::MessageExpiryInterval(10)]);
+    message.retain = true;
+    message.properties = ten_seconds.as_properties();
+    house.broadcast(&message);
+    house.retain(writer, "b", "for ever", Q0);
+
+    house.advance(Duration::from_secs(4));
+    let reader = house.guest(V5, "reader");
+    house.subscribe(reader, "#", Q0);
+    assert_eq!(house.got(reader), ["a x R expires 6", "b for ever R"]);
+    house.advance(Duration::from_millis(5_900));
+    house.subscribe(reader, "a", Q0);
+    assert_eq!(house.got(reader), ["a x R expires 1"]);
+    // Also if nobody has looked at the time.
+    house.oversleep(Duration::from_millis(100));
+    house.subscribe(reader, "#", Q0);
+    assert_eq!(house.got(reader), ["b for ever R"]);
+    assert_eq!(house.broker.counts().retained_messages, 2);
+    assert_eq!(house.broker.poll_timeout(), Some(house.now));
+    house.advance(Duration::ZERO);
+    assert_eq!(house.broker.counts().retained_messages, 1);
+}
+
+/// v5\[MQTT-3.8.3-3\]
+#[test]
+fn no_local_holds_for_what_was_kept() {
+    let mut house = House::new();
+    let writer = house.guest(V5, "writer");
+    let other = house.guest(V5, "other");
+    house.retain(writer, "a", "mine", Q0);
+    house.retain(other, "b", "yours", Q0);
+    let no_local = SubscriptionOptions { no_local: true, ..options(Q0) };
+    house.subscribe_with(writer, "#", no_local, None);
+    assert_eq!(house.got(writer), ["b yours R"]);
+    // It is the client that counts, not the connection or the session.
+    house.leave_after_looking(writer);
+    let writer = house.guest(V5, "writer");
+    house.subscribe_with(writer, "#", no_local, None);
+    assert_eq!(house.got(writer), ["b yours R"]);
+    house.subscribe_with(writer, "#", options(Q0), None);
+    assert_eq!(house.got(writer), ["a mine R", "b yours R"]);
+}
+
+/// Publishers may do everything, except what `taken` says.
+#[derive(Debug, Default)]
+struct Rules {
+    taken: Mutex<Vec<(&'static str, &'static str)>>,
+    asked: AtomicUsize,
+}
+
+impl Policy for Rules {
+    fn check(&self, who: &Principal, action: &Action<'_>) -> Verdict {
+        let verb = match action {
+            Action::Publish { .. } => "publish",
+            Action::Store { .. } => "store",
+            _ => return Verdict::Allow,
+        };
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let taken = self.taken.lock().unwrap().contains(&(&*who.client_id, verb));
+        if taken { Verdict::DENY } else { Verdict::Allow }
+    }
+}
+
+#[test]
+fn what_its_publisher_may_leave_behind_no_longer_is_kept_from_others() {
+    let mut house = House::new();
+    let rules = Arc::new(Rules::default());
+    house.broker.set_policy(Arc::clone(&rules) as Arc<dyn Policy>);
+    for name in ["one", "two", "three"] {
+        let writer = house.join(As::guest(V5, name));
+        house.retain(writer, name, "x", Q0);
+        house.leave(writer);
+    }
+    let mut message = mqtt_session::Message::new(topic("host"), "x");
+    message.retain = true;
+    house.broadcast(&message);
+    let reader = house.guest(V5, "reader");
+    let before = rules.asked.load(Ordering::Relaxed);
+    house.subscribe(reader, "#", Q0);
+    assert_eq!(house.got(reader), ["host x R", "one x R", "three x R", "two x R"]);
+    // Of what has been said already nobody is asked again.
+    assert_eq!(rules.asked.load(Ordering::Relaxed), before);
+
+    *rules.taken.lock().unwrap() = vec![("one", "publish"), ("two", "store")];
+    house.broker.policy_changed();
+    house.subscribe(reader, "#", Q0);
+    assert_eq!(house.got(reader), ["host x R", "three x R"]);
+    // It was not removed.
+    rules.taken.lock().unwrap().clear();
+    house.broker.policy_changed();
+    house.subscribe(reader, "#", Q0);
+    assert_eq!(house.got(reader).len(), 4);
+}
+
+#[test]
+fn what_comes_while_others_are_still_to_be_sent_is_not_sent_twice() {
+    let mut limits = BrokerOptions::default();
+    limits.server.limits.in_flight_max = 1;
+    limits.server.limits.in_flight_before_5_max = 1;
+    for version in VERSIONS {
+        let mut house = House::with(limits.clone());
+        let writer = house.guest(version, "writer");
+        for number in 0..5 {
+            house.retain(writer, &format!("a/{number}"), "old", Q1);
+        }
+        let reader = house.join(As::resident(version, "reader"));
+        house.stop_acknowledging(reader);
+        house.subscribe(reader, "a/+", Q1);
+        assert_eq!(house.got(reader), ["a/0 old q1 R"]);
+        house.retain(writer, "a/3", "new", Q1);
+        house.acknowledge_all(reader);
+        // Nor is an old one behind the new one.
+        assert_eq!(house.got(reader), ["a/1 old q1 R", "a/3 new q1", "a/2 old q1 R", "a/4 old q1 R"]);
+    }
+}
+
+#[test]
+fn what_came_while_the_client_was_away_is_sent_with_the_others() {
+    let mut limits = BrokerOptions::default();
+    limits.server.limits.in_flight_max = 1;
+    limits.server.limits.in_flight_before_5_max = 1;
+    for version in VERSIONS {
+        let mut house = House::with(limits.clone());
+        let writer = house.guest(version, "writer");
+        for number in 0..3 {
+            house.retain(writer, &format!("a/{number}"), "old", Q1);
+        }
+        let reader = house.join(As::resident(version, "reader"));
+        house.stop_acknowledging(reader);
+        house.subscribe(reader, "a/+", Q1);
+        assert_eq!(house.got(reader), ["a/0 old q1 R"]);
+        house.cut(reader);
+        // At most once: it does not wait.
+        house.retain(writer, "a/2", "new", Q0);
+        let reader = house.join(As::resident(version, "reader"));
+        assert_eq!(house.got(reader), ["a/0 old q1 R D", "a/1 old q1 R", "a/2 new R"]);
+    }
 }

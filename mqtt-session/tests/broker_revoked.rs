@@ -64,16 +64,13 @@ const MATRIX: [(Path, [bool; 6]); 9] = [
     (Path::Live,         [YES,    NO,       NO,     NO,   NO,      NO]),
     (Path::Will,         [YES,    NO,       NO,     NO,   NO,      YES]),
     (Path::DelayedWill,  [YES,    NO,       NO,     NO,   NO,      YES]),
-    (Path::Retained,     [YES,    NO,       TODO,   TODO, NO,      YES]),
+    (Path::Retained,     [YES,    NO,       NO,     NO,   NO,      YES]),
     (Path::Queued,       [YES,    NO,       YES,    YES,  NO,      YES]),
     (Path::InFlight,     [YES,    NO,       YES,    YES,  NO,      YES]),
     (Path::HalfQos2,     [YES,    YES,      YES,    YES,  NO,      YES]),
     (Path::Shared,       [YES,    NO,       NO,     NO,   NO,      NO]),
     (Path::SharedQueued, [YES,    NO,       YES,    YES,  NO,      YES]),
 ];
-
-/// TODO: to be NO as soon as the store of retained messages knows who published them. Until then this says what is, not what should be.
-const TODO: bool = YES;
 
 struct Scene {
     script: Arc<Script>,

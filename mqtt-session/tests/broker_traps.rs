@@ -493,7 +493,7 @@ fn what_waits_grows_old_and_what_is_on_its_way_arrives() {
         let message = Publish { delivery, properties: in_ten.as_properties(), ..Publish::new(topic("a"), payload) };
         house.send(writer, &Packet::Publish(message));
     }
-    assert_eq!(house.got(reader), ["a 1 q2"]);
+    assert_eq!(house.got(reader), ["a 1 q2 expires 10"]);
     house.cut(reader);
     house.advance(4 * SECOND);
     others.are_well(&mut house);
@@ -507,7 +507,7 @@ fn what_waits_grows_old_and_what_is_on_its_way_arrives() {
     house.advance(7 * SECOND);
     // The first is on its way since it could still arrive. The second is not.
     let back = house.join(As::resident(V5, "r"));
-    assert_eq!(house.got(back), ["a 1 q2 D"]);
+    assert_eq!(house.got(back), ["a 1 q2 D expires 1"]);
     assert_eq!(house.broker.counts().deliveries_dropped(), 1);
     others.are_well(&mut house);
 }

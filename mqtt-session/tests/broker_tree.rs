@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mqtt_proto::{Publish, PublishBuf, TopicFilter, TopicName};
-use mqtt_session::{RetainedStore, SubscriptionTree};
+use mqtt_session::{Instant, RetainedStore, SubscriptionTree};
 use proptest::prelude::*;
+
+const NOW: Instant = Instant::ZERO;
 
 /// Few words, so that they meet; some that stand around `/` in byte order, some that begin with `$`.
 fn level() -> impl Strategy<Value = String> {
@@ -90,13 +92,13 @@ proptest! {
             } else {
                 oracle.remove(name.as_str())
             };
-            prop_assert_eq!(store.insert(message), Ok(before));
+            prop_assert_eq!(store.insert(NOW, message), Ok(before));
         }
         prop_assert_eq!(store.len(), oracle.len());
         prop_assert_eq!(store.bytes(), oracle.values().map(|message| message.len()).sum::<usize>());
         for text in &filters {
             let filter = TopicFilter::new(text).unwrap();
-            let found: Vec<&str> = store.matches(filter).map(|message| message.topic().as_str()).collect();
+            let found: Vec<&str> = store.matches(NOW, filter).map(|message| message.topic().as_str()).collect();
             let expected: Vec<&str> = oracle
                 .keys()
                 .copied()
@@ -105,7 +107,7 @@ proptest! {
             prop_assert_eq!(&found, &expected, "{}", text);
 
             let after = TopicName::new(&from).unwrap();
-            let found: Vec<&str> = store.matches_after(filter, after).map(|message| message.topic().as_str()).collect();
+            let found: Vec<&str> = store.matches_after(NOW, filter, after).map(|message| message.topic().as_str()).collect();
             let expected: Vec<&str> = expected.into_iter().filter(|name| *name > from.as_str()).collect();
             prop_assert_eq!(found, expected, "{} after {}", text, from);
         }

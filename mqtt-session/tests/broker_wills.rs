@@ -156,8 +156,8 @@ fn a_will_travels_with_its_properties_except_its_delay() {
     let will = Will { retain: true, properties: all.as_properties(), ..Will::new(topic("will/x"), b"gone") };
     let client = house.join(As::guest(V5, "client").exact_will(will));
     house.cut(client);
-    assert_eq!(house.got(listener), ["will/x gone"]);
-    let kept = house.broker.retained().get(topic("will/x")).unwrap();
+    assert_eq!(house.got(listener), ["will/x gone expires 60"]);
+    let kept = house.broker.retained().get(house.now, topic("will/x")).unwrap().message();
     assert_eq!(kept.properties(), properties(travels).as_properties());
 }
 

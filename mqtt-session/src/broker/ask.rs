@@ -325,8 +325,8 @@ impl Broker {
             (Task::Connect(newcomer, _), None) => self.welcome(now, id, newcomer),
             (Task::Connect(..), Some(reason_code)) => self.refuse(now, id, reason_code),
             (Task::Publish(message, token), None) => {
-                let publisher = self.connections.get(id).and_then(|found| found.session);
-                let reason_code = self.route_from_client(now, &message, publisher);
+                let publisher = self.publisher(id);
+                let reason_code = self.route_from_client(now, &message, publisher.as_ref());
                 self.acknowledge(now, id, token, reason_code);
             }
             // v3[MQTT-3.3.5-2]

@@ -12,6 +12,7 @@ use super::connections::ConnectionId;
 use super::deadlines::Owner;
 use super::policy::{Credentials, Principal};
 use super::registry::SessionId;
+use super::route::Publisher;
 use super::wills::{DelayedWill, StoredWill};
 use super::{Broker, BrokerEvent, BrokerOptions, OWNERS_MAX};
 use crate::{Accept, AnswerError, DisconnectCause, Instant, RequestError, Server};
@@ -159,6 +160,7 @@ impl Broker {
         // Its own, whatever there was before: v3[MQTT-3.1.2-12]
         connection.will = will.map(|will| will.allowed_in(self.epoch));
         found.connection = Some(id);
+        found.retained_due.extend(self.retained.last());
         found.expires = None;
         found.will = None;
         // Come back in time, and it does not end as long as it has a connection: v5[MQTT-3.1.3-9] v3[MQTT-4.1.0-2] v5[MQTT-4.1.0-1]
@@ -273,7 +275,8 @@ impl Broker {
 
     fn publish_will(&mut self, now: Instant, (session, will): DueWill) {
         if self.may_publish(&will) {
-            self.route_from_client(now, &will.message(), Some(session));
+            let publisher = Publisher { session, principal: Arc::clone(&will.principal) };
+            self.route_from_client(now, &will.message(), Some(&publisher));
         } else {
             self.publishes_refused = self.publishes_refused.saturating_add(1);
         }

@@ -19,6 +19,8 @@ pub(super) struct Due {
     pub(super) filter: TopicFilterBuf,
     /// The topic of the last message that was looked at. The message itself may be replaced meanwhile, and should not be kept for this.
     pub(super) after: Option<TopicNameBuf>,
+    /// The number of the last message that was in the store when this was asked for. Later ones are sent to subscribers when they come.
+    pub(super) until: u64,
 }
 
 impl RetainedDue {
@@ -26,13 +28,13 @@ impl RetainedDue {
         self.queue.is_empty()
     }
 
-    /// All that match are due, after those of the others; also those that have been sent already.
-    pub(super) fn push(&mut self, filter: TopicFilterBuf) {
+    /// All up to a number that match are due, after those of the others; also those that have been sent already.
+    pub(super) fn push(&mut self, filter: TopicFilterBuf, until: u64) {
         self.remove(&filter);
         let place = self.next_place;
         self.next_place = self.next_place.saturating_add(1);
         self.places.insert(filter.clone(), place);
-        self.queue.insert(place, Due { filter, after: None });
+        self.queue.insert(place, Due { filter, after: None, until });
     }
 
     pub(super) fn remove(&mut self, filter: &TopicFilterBuf) {
@@ -40,6 +42,11 @@ impl RetainedDue {
             self.queue.remove(&place);
             self.release();
         }
+    }
+
+    /// The client was away, and may have missed what came up to now.
+    pub(super) fn extend(&mut self, until: u64) {
+        self.queue.values_mut().for_each(|due| due.until = until);
     }
 
     /// Empty maps keep memory, and there are as many of these as sessions.
@@ -77,7 +84,7 @@ mod tests {
     fn a_filter_stands_where_it_was_asked_for_last() {
         let mut due = RetainedDue::default();
         for text in ["b", "c", "a", "b"] {
-            due.push(filter(text));
+            due.push(filter(text), 0);
         }
         due.remove(&filter("c"));
         let mut order = Vec::new();

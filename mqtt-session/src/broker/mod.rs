@@ -44,7 +44,7 @@ pub use counts::{BrokerCounts, Drops};
 pub use host::SessionInfo;
 pub use options::{BrokerEvent, BrokerOptions, OpenError};
 pub use policy::{Action, Credentials, Policy, Principal, Verdict};
-pub use retained::{RetainedFull, RetainedMatches, RetainedStore};
+pub use retained::{Retained, RetainedFull, RetainedMatches, RetainedStore};
 pub use tree::{Matches, SubscriptionTree, TreeFull};
 
 /// A broker without its sockets: sessions, subscriptions, retained messages and wills over any number of connections.
@@ -102,7 +102,10 @@ pub use tree::{Matches, SubscriptionTree, TreeFull};
 /// # What is kept
 ///
 /// A session ends with its connection if the client wants that (Clean Session, or a Session Expiry Interval of 0); any other waits, with its subscriptions and the messages at QoS 1 and 2 for it, until
-/// it expires. What waits for it because of a shared subscription goes to another member then. Retained messages belong to no session. All of it is bounded: see [`BrokerOptions`].
+/// it expires. What waits for it because of a shared subscription goes to another member then. Retained messages belong to no session, and are kept as long as they are worth anything (Message Expiry Interval). All of it is bounded: see [`BrokerOptions`].
+///
+/// A new subscriber gets the retained messages that were there when it subscribed, as fast as it takes them, behind whatever else there is for it. One that is replaced meanwhile is not sent any
+/// more, since the new one has been. After the client has been away, it gets what is retained when it comes back.
 #[derive(Clone, Debug)]
 pub struct Broker {
     options: BrokerOptions,
@@ -256,6 +259,7 @@ impl Broker {
             self.shutdown(now);
         }
         self.publish_figures(now);
+        self.retained.handle_timeout(now);
         self.close_some(now);
         for _ in 0..OWNERS_MAX {
             let Some(owner) = self.deadlines.pop(now) else {
@@ -296,7 +300,8 @@ impl Broker {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let figures = self.options.figures_interval.map(|_| self.figures_due.unwrap_or(Instant::ZERO));
         let closing = self.closing.as_ref().map(|closing| closing.since);
-        self.deadlines.first().into_iter().chain(self.drain_until).chain(figures).chain(closing).min()
+        let expires = self.retained.poll_timeout();
+        self.deadlines.first().into_iter().chain(self.drain_until).chain(figures).chain(closing).chain(expires).min()
     }
 
     /// The transport takes no more bytes for now. [`poll_transmit`](Self::poll_transmit) leaves the connection alone until [`handle_writable`](Self::handle_writable); what

@@ -12,8 +12,9 @@ use super::ask::about;
 use super::connections::ConnectionId;
 use super::policy::{Action, Policy, Principal};
 use super::registry::{Hit, SessionId};
+use super::route::Publisher;
 use super::wills::StoredWill;
-use crate::{Instant, Outgoing};
+use crate::{Instant, Message, Outgoing};
 
 impl Broker {
     /// From now on, `policy` decides what clients may do. Without one, everybody may do everything.
@@ -33,6 +34,11 @@ impl Broker {
     pub(super) fn principal(&self, id: ConnectionId) -> Option<Arc<Principal>> {
         let session = self.connections.get(id)?.session?;
         self.registry.get(session).map(|session| Arc::clone(&session.principal))
+    }
+
+    pub(super) fn publisher(&self, id: ConnectionId) -> Option<Publisher> {
+        let session = self.connections.get(id)?.session?;
+        Some(Publisher { session, principal: self.principal(id)? })
     }
 
     /// Before anything goes out on a connection, or is taken from it.
@@ -110,9 +116,24 @@ impl Broker {
 
     /// A client that is gone may publish what it left behind.
     pub(super) fn may_publish(&self, will: &StoredWill) -> bool {
-        let Some(policy) = self.policy.as_ref().filter(|_| will.epoch != self.epoch) else {
-            return true;
-        };
-        about(&will.message()).into_iter().flatten().all(|action| policy.check(&will.principal, &action).is_allowed())
+        let rules = Rules { policy: self.policy.as_deref(), epoch: self.epoch };
+        rules.may_publish(&will.principal, will.epoch, &will.message())
+    }
+}
+
+/// What holds now.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub(super) policy: Option<&'a dyn Policy>,
+    pub(super) epoch: u32,
+}
+
+impl Rules<'_> {
+    /// Something that was allowed in an epoch is so still.
+    pub(super) fn may_publish(self, who: &Principal, epoch: u32, message: &Message<'_>) -> bool {
+        let policy = self.policy.filter(|_| epoch != self.epoch);
+        policy.is_none_or(|policy| {
+            about(message).into_iter().flatten().all(|action| policy.check(who, &action).is_allowed())
+        })
     }
 }

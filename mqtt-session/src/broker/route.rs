@@ -9,7 +9,9 @@ use super::ask::Task;
 use super::connections::ConnectionId;
 use super::counts::Drops;
 use super::deadlines::Owner;
+use super::policy::Principal;
 use super::registry::{Hit, SessionId};
+use super::retained::Origin;
 use super::wills::travels;
 use crate::{AckError, AckToken, Event, Instant, Message, Outgoing, Received, Server};
 
@@ -70,7 +72,7 @@ impl Broker {
         &mut self,
         now: Instant,
         message: &Message<'_>,
-        publisher: Option<SessionId>,
+        publisher: Option<&Publisher>,
     ) -> ReasonCode {
         if is_ours(message.topic) {
             // Taken, and passed on to nobody.
@@ -79,13 +81,14 @@ impl Broker {
         self.route(now, message, publisher)
     }
 
-    pub(super) fn route(&mut self, now: Instant, message: &Message<'_>, publisher: Option<SessionId>) -> ReasonCode {
+    pub(super) fn route(&mut self, now: Instant, message: &Message<'_>, publisher: Option<&Publisher>) -> ReasonCode {
         let mut hits = core::mem::take(&mut self.hits);
         let mut groups = core::mem::take(&mut self.groups);
-        self.registry.matches(message.topic, publisher, &mut hits, &mut groups);
+        let session = publisher.map(|publisher| publisher.session);
+        self.registry.matches(message.topic, session, &mut hits, &mut groups);
         if self.policy.is_some() {
             if self.renew(now, &hits) {
-                self.registry.matches(message.topic, publisher, &mut hits, &mut groups);
+                self.registry.matches(message.topic, session, &mut hits, &mut groups);
             }
             hits.retain(|hit| hit.grant.is_allowed);
         }
@@ -95,11 +98,12 @@ impl Broker {
         let mut is_for_somebody = is_for_host || !hits.is_empty();
         if retain || is_for_somebody || !groups.is_empty() {
             let kept = Arc::new(keep(message));
-            if retain && self.retained.insert(Arc::clone(&kept)).is_err() {
+            let origin = publisher.map(|publisher| publisher.origin(self.epoch));
+            if retain && self.retained.insert_from(now, Arc::clone(&kept), origin).is_err() {
                 self.retained_dropped = self.retained_dropped.saturating_add(1);
             }
             if is_for_host {
-                self.overhear(&kept, publisher);
+                self.overhear(&kept, session);
             }
             // One copy for each session, with a connection or without: v3[MQTT-3.3.5-1] v3[MQTT-4.5.0-1] v5[MQTT-3.3.4-2] v5[MQTT-4.5.0-1]
             for hits in hits.chunk_by(|one, next| one.session == next.session) {
@@ -152,6 +156,18 @@ impl Broker {
                 self.arm(id);
             }
         }
+    }
+}
+
+/// A client that publishes, and perhaps has gone.
+pub(super) struct Publisher {
+    pub(super) session: SessionId,
+    pub(super) principal: Arc<Principal>,
+}
+
+impl Publisher {
+    fn origin(&self, epoch: u32) -> Origin {
+        Origin { principal: Arc::clone(&self.principal), epoch }
     }
 }
 

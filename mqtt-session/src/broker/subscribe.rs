@@ -14,10 +14,12 @@ use super::ask::Refusal;
 use super::connections::ConnectionId;
 use super::counts::Drops;
 use super::due::Due;
+use super::policy::Principal;
 use super::registry::{Grant, SessionId};
-use super::retained::RetainedStore;
+use super::retained::{Retained, RetainedStore};
+use super::rights::Rules;
 use super::route::note_drops;
-use crate::{AnswerError, Instant, Outgoing, PublishError, Server};
+use crate::{AnswerError, Instant, Message, PublishError, Server};
 
 impl Broker {
     /// What was not refused is done.
@@ -92,7 +94,7 @@ impl Broker {
             RetainHandling::DoNotSend => false,
         };
         if wants_retained && let Some(session) = self.registry.get_mut(session) {
-            session.retained_due.push(filter.into());
+            session.retained_due.push(filter.into(), self.retained.last());
         }
         ReasonCode::granted(grant.qos)
     }
@@ -159,8 +161,17 @@ impl Broker {
             return;
         };
         let mut due = core::mem::take(&mut found.retained_due);
+        let reader = Arc::clone(&found.principal);
         let server = &mut connection.server;
-        let mut slice = Slice { retained: &self.retained, looks_left: LOOKS_MAX, sent: 0, drops: &mut self.drops };
+        let rules = Rules { policy: self.policy.as_deref(), epoch: self.epoch };
+        let mut slice = Slice {
+            retained: &self.retained,
+            rules,
+            reader: &reader,
+            looks_left: LOOKS_MAX,
+            sent: 0,
+            drops: &mut self.drops,
+        };
         while server.has_room()
             && slice.looks_left > 0
             && let Some(first) = due.front()
@@ -205,6 +216,8 @@ const PAUSE: Duration = Duration::from_micros(1);
 /// What is sent in one go.
 struct Slice<'a> {
     retained: &'a RetainedStore,
+    rules: Rules<'a>,
+    reader: &'a Principal,
     looks_left: usize,
     sent: usize,
     drops: &'a mut Drops,
@@ -215,8 +228,8 @@ impl Slice<'_> {
     fn send(&mut self, now: Instant, server: &mut Server, due: &mut Due, grant: Grant) -> bool {
         let filter = due.filter.as_filter();
         let mut messages = match &due.after {
-            Some(last) => self.retained.matches_after(filter, last.as_name()),
-            None => self.retained.matches(filter),
+            Some(last) => self.retained.matches_after(now, filter, last.as_name()),
+            None => self.retained.matches(now, filter),
         };
         let mut last = None;
         let is_done = loop {
@@ -224,14 +237,12 @@ impl Slice<'_> {
                 break false;
             };
             self.looks_left = looks_left;
-            let Some((message, is_match)) = messages.look() else {
+            let Some((kept, is_match)) = messages.look() else {
                 break true;
             };
-            if is_match {
-                let mut outgoing = Outgoing::new(now, Arc::clone(message));
-                outgoing.qos = message.qos().min(grant.qos);
-                // v3[MQTT-3.3.1-8]
-                outgoing.retain = true;
+            if is_match && kept.number <= due.until && self.may_send(kept, grant) {
+                let mut outgoing = kept.outgoing();
+                outgoing.qos = outgoing.qos.min(grant.qos);
                 outgoing.subscription_ids.extend(grant.id);
                 match server.deliver(now, outgoing) {
                     Ok(_) => self.sent += 1,
@@ -239,12 +250,22 @@ impl Slice<'_> {
                     Err(error) => self.drops.note_error(error),
                 }
             }
-            last = Some(message);
+            last = Some(kept);
         };
         if let Some(last) = last {
             due.after = Some(last.topic().into());
         }
         note_drops(server, self.drops);
         is_done
+    }
+
+    /// Nobody gets its own who does not want that, or what its publisher may leave behind no longer.
+    fn may_send(&self, kept: &Retained, grant: Grant) -> bool {
+        kept.origin().is_none_or(|origin| {
+            // v5[MQTT-3.8.3-3]
+            let is_own = origin.principal.client_id == self.reader.client_id;
+            !(grant.no_local && is_own)
+                && self.rules.may_publish(&origin.principal, origin.epoch, &Message::from(&**kept.message()))
+        })
     }
 }

@@ -39,7 +39,8 @@ impl Broker {
             let Ok(topic) = TopicName::new(&topic) else {
                 continue;
             };
-            let is_new = self.retained.get(topic).is_none_or(|old| old.payload().as_slice() != figure.as_bytes());
+            let is_new =
+                self.retained.get(now, topic).is_none_or(|old| old.message().payload().as_slice() != figure.as_bytes());
             if is_new {
                 let mut message = Message::new(topic, figure.as_bytes());
                 message.retain = true;

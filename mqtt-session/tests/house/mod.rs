@@ -541,6 +541,9 @@ fn message_words(publish: &Publish<'_>) -> String {
     let mut ids: Vec<u32> = publish.properties.subscription_identifiers().map(SubscriptionId::get).collect();
     ids.sort_unstable();
     ids.iter().for_each(|id| words += &format!(" #{id}"));
+    if let Some(seconds) = publish.properties.message_expiry_interval() {
+        words += &format!(" expires {seconds}");
+    }
     words
 }
 
