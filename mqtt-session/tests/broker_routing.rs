@@ -481,6 +481,9 @@ fn a_message_for_nobody_is_acknowledged_as_such() {
         house.publish(writer, "nobody/listens", "x", Q1);
         house.publish(writer, "nobody/listens", "x", Q2);
         assert_eq!(house.answered(writer), [answer, answer]);
+        // One that is kept is for those who come later.
+        house.retain(writer, "nobody/listens", "x", Q1);
+        assert_eq!(house.answered(writer), [ReasonCode::Success]);
         house.subscribe(writer, "nobody/#", Q0);
         house.publish(writer, "nobody/listens", "x", Q1);
         assert_eq!(house.answered(writer), [ReasonCode::Success]);

@@ -99,8 +99,11 @@ impl Broker {
         if retain || is_for_somebody || !groups.is_empty() {
             let kept = Arc::new(keep(message));
             let origin = publisher.map(|publisher| publisher.origin(self.epoch));
-            if retain && self.retained.insert_from(now, Arc::clone(&kept), origin).is_err() {
-                self.retained_dropped = self.retained_dropped.saturating_add(1);
+            if retain {
+                let stored = self.retained.insert_from(now, Arc::clone(&kept), origin);
+                self.retained_dropped = self.retained_dropped.saturating_add(stored.is_err().into());
+                // Whoever comes later gets it.
+                is_for_somebody |= stored.is_ok();
             }
             if is_for_host {
                 self.overhear(&kept, session);
