@@ -206,7 +206,7 @@ impl Broker {
     fn ask_on(&mut self, now: Instant, id: ConnectionId, task: Task<'_>, from: usize, mut refusals: Vec<Refusal>) {
         let who = match &task {
             Task::Connect(newcomer, _) => Some(Arc::clone(&newcomer.principal)),
-            Task::Publish(..) | Task::Subscribe(_) => self.principal(id),
+            Task::Publish(..) | Task::Subscribe(_) => self.publisher(id).map(|publisher| publisher.principal),
         };
         let (Some(policy), Some(who)) = (self.policy.clone(), who) else {
             return;
@@ -278,21 +278,18 @@ impl Broker {
             connection.server.rested(now, parked.since);
         }
         let Parked { place, mut refusals, .. } = parked;
-        let from = match verdict {
+        let refused = match verdict {
+            Verdict::Allow => None,
+            Verdict::Deny(reason_code) => Some(reason_code),
+            Verdict::Ask => Some(ReasonCode::NotAuthorized),
+        };
+        let from = if parked.epoch == self.epoch {
+            refusals.extend(refused.map(|reason_code| (place, reason_code)));
+            place + 1
+        } else {
             // It may be about rules that don't hold any more.
-            _ if parked.epoch != self.epoch => {
-                refusals.clear();
-                0
-            }
-            Verdict::Allow => place + 1,
-            Verdict::Deny(reason_code) => {
-                refusals.push((place, reason_code));
-                place + 1
-            }
-            Verdict::Ask => {
-                refusals.push((place, ReasonCode::NotAuthorized));
-                place + 1
-            }
+            refusals.clear();
+            0
         };
         match &parked.job {
             Job::Connect(newcomer, password, properties) => {

@@ -143,7 +143,7 @@ impl Subscribers {
 }
 
 /// A filter as it is matched, and the name under which it is shared.
-fn split(whole: TopicFilter<'_>) -> (TopicFilter<'_>, Option<&[u8]>) {
+pub(super) fn split(whole: TopicFilter<'_>) -> (TopicFilter<'_>, Option<&[u8]>) {
     whole.shared().map_or((whole, None), |(name, filter)| (filter, Some(name.as_bytes())))
 }
 

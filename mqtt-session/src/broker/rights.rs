@@ -11,7 +11,7 @@ use super::Broker;
 use super::ask::about;
 use super::connections::ConnectionId;
 use super::policy::{Action, Policy, Principal};
-use super::registry::{Hit, SessionId};
+use super::registry::{Hit, SessionId, split};
 use super::route::Publisher;
 use super::wills::StoredWill;
 use crate::{Instant, Message, Outgoing};
@@ -31,18 +31,17 @@ impl Broker {
         self.connections.mark_all();
     }
 
-    pub(super) fn principal(&self, id: ConnectionId) -> Option<Arc<Principal>> {
-        let session = self.connections.get(id)?.session?;
-        self.registry.get(session).map(|session| Arc::clone(&session.principal))
-    }
-
     pub(super) fn publisher(&self, id: ConnectionId) -> Option<Publisher> {
         let session = self.connections.get(id)?.session?;
-        Some(Publisher { session, principal: self.principal(id)? })
+        let principal = Arc::clone(&self.registry.get(session)?.principal);
+        Some(Publisher { session, principal })
     }
 
     /// Before anything goes out on a connection, or is taken from it.
     pub(super) fn check_stay(&mut self, now: Instant, id: ConnectionId) {
+        if self.policy.is_none() {
+            return;
+        }
         let Some(session) = self.connections.get(id).and_then(|connection| connection.session) else {
             return;
         };
@@ -93,10 +92,8 @@ impl Broker {
         let judged = self.registry.judge(id, is_allowed);
         let is_unwanted = |outgoing: &Outgoing| {
             let topic = outgoing.message.topic();
-            let behind = |filter: TopicFilter<'_>| {
-                filter.shared().map_or(filter.matches(topic), |(_, filter)| filter.matches(topic))
-            };
-            let mut matching = judged.iter().filter(|(filter, _)| behind(filter.as_filter())).peekable();
+            let is_match = |whole: TopicFilter<'_>| split(whole).0.matches(topic);
+            let mut matching = judged.iter().filter(|(filter, _)| is_match(filter.as_filter())).peekable();
             if matching.peek().is_some() {
                 return !matching.any(|(_, is_allowed)| *is_allowed);
             }

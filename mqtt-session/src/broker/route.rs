@@ -98,8 +98,8 @@ impl Broker {
         let mut is_for_somebody = is_for_host || !hits.is_empty();
         if retain || is_for_somebody || !groups.is_empty() {
             let kept = Arc::new(keep(message));
-            let origin = publisher.map(|publisher| publisher.origin(self.epoch));
             if retain {
+                let origin = publisher.map(|publisher| publisher.origin(self.epoch));
                 let stored = self.retained.insert_from(now, Arc::clone(&kept), origin);
                 self.retained_dropped = self.retained_dropped.saturating_add(stored.is_err().into());
                 // Whoever comes later gets it.

@@ -114,10 +114,7 @@ impl Broker {
     }
 
     pub(super) fn unsubscribe(&mut self, now: Instant, id: ConnectionId, unsubscribe: &Unsubscribe<'_>) {
-        let Some(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        let Some(session) = connection.session else {
+        let Some(session) = self.connections.get(id).and_then(|connection| connection.session) else {
             return;
         };
         // v3[MQTT-3.10.4-6] v5[MQTT-3.10.4-6]
