@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use house::*;
-use mqtt_proto::{Property, RetainHandling, Subscription, SubscriptionOptions};
+use mqtt_proto::{Property, RetainHandling, Subscription, SubscriptionOptions, Version};
 use mqtt_session::{Action, BrokerOptions, Policy, Principal, Verdict};
 
 fn handling(retain_handling: RetainHandling) -> SubscriptionOptions {
@@ -442,21 +442,27 @@ fn what_its_publisher_may_leave_behind_no_longer_is_kept_from_others() {
     assert_eq!(house.got(reader).len(), 4);
 }
 
-#[test]
-fn what_comes_while_others_are_still_to_be_sent_is_not_sent_twice() {
+/// A writer, and a reader who has got the first of so many retained messages and acknowledges nothing.
+fn house_in_the_middle(version: Version, count: usize) -> (House, Who, Who) {
     let mut limits = BrokerOptions::default();
     limits.server.limits.in_flight_max = 1;
     limits.server.limits.in_flight_before_5_max = 1;
+    let mut house = House::with(limits);
+    let writer = house.guest(version, "writer");
+    for number in 0..count {
+        house.retain(writer, &format!("a/{number}"), "old", Q1);
+    }
+    let reader = house.join(As::resident(version, "reader"));
+    house.stop_acknowledging(reader);
+    house.subscribe(reader, "a/+", Q1);
+    assert_eq!(house.got(reader), ["a/0 old q1 R"]);
+    (house, writer, reader)
+}
+
+#[test]
+fn what_comes_while_others_are_still_to_be_sent_is_not_sent_twice() {
     for version in VERSIONS {
-        let mut house = House::with(limits.clone());
-        let writer = house.guest(version, "writer");
-        for number in 0..5 {
-            house.retain(writer, &format!("a/{number}"), "old", Q1);
-        }
-        let reader = house.join(As::resident(version, "reader"));
-        house.stop_acknowledging(reader);
-        house.subscribe(reader, "a/+", Q1);
-        assert_eq!(house.got(reader), ["a/0 old q1 R"]);
+        let (mut house, writer, reader) = house_in_the_middle(version, 5);
         house.retain(writer, "a/3", "new", Q1);
         house.acknowledge_all(reader);
         // Nor is an old one behind the new one.
@@ -466,19 +472,8 @@ fn what_comes_while_others_are_still_to_be_sent_is_not_sent_twice() {
 
 #[test]
 fn what_came_while_the_client_was_away_is_sent_with_the_others() {
-    let mut limits = BrokerOptions::default();
-    limits.server.limits.in_flight_max = 1;
-    limits.server.limits.in_flight_before_5_max = 1;
     for version in VERSIONS {
-        let mut house = House::with(limits.clone());
-        let writer = house.guest(version, "writer");
-        for number in 0..3 {
-            house.retain(writer, &format!("a/{number}"), "old", Q1);
-        }
-        let reader = house.join(As::resident(version, "reader"));
-        house.stop_acknowledging(reader);
-        house.subscribe(reader, "a/+", Q1);
-        assert_eq!(house.got(reader), ["a/0 old q1 R"]);
+        let (mut house, writer, reader) = house_in_the_middle(version, 3);
         house.cut(reader);
         // At most once: it does not wait.
         house.retain(writer, "a/2", "new", Q0);

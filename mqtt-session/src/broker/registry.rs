@@ -342,7 +342,7 @@ impl Registry {
                 // v5[MQTT-3.8.3-3]
                 .filter(|hit| !hit.grant.no_local || Some(hit.session) != publisher);
             hits.extend(wanted);
-            groups.extend(subscribers.groups.iter().map(|group| GroupHit::new(&subscribers.filter, group)));
+            groups.extend(subscribers.groups.iter().map(GroupHit::new));
         }
         if filters > 1 {
             hits.sort_unstable_by_key(|hit| (hit.session, hit.grant.id));

@@ -105,13 +105,12 @@ impl Group {
 /// A group that a message is for.
 #[derive(Clone, Debug)]
 pub(super) struct GroupHit {
-    filter: TopicFilterBuf,
     whole: Arc<TopicFilterBuf>,
 }
 
 impl GroupHit {
-    pub(super) fn new(filter: &TopicFilterBuf, group: &Group) -> Self {
-        Self { filter: filter.clone(), whole: Arc::clone(&group.whole) }
+    pub(super) fn new(group: &Group) -> Self {
+        Self { whole: Arc::clone(&group.whole) }
     }
 
     /// A message for the member that was chosen.
@@ -124,15 +123,15 @@ impl GroupHit {
 impl Broker {
     /// Who of a group gets the next message. `None`: nobody may.
     pub(super) fn choose(&mut self, now: Instant, hit: &GroupHit) -> Option<Hit> {
-        let (name, _) = hit.whole.as_filter().shared()?;
+        let (name, filter) = hit.whole.as_filter().shared()?;
         if self.policy.is_some() {
-            let members: Vec<_> = self.registry.members(hit.filter.as_filter(), name.as_bytes()).collect();
+            let members: Vec<_> = self.registry.members(filter, name.as_bytes()).collect();
             for member in members {
                 self.judge(now, member);
             }
         }
         let Self { registry, connections, .. } = self;
-        let (sessions, group) = registry.group_mut(hit.filter.as_filter(), name.as_bytes())?;
+        let (sessions, group) = registry.group_mut(filter, name.as_bytes())?;
         let readiness = |id: SessionId, grant: &Grant| match sessions(id) {
             Some(session) if grant.is_allowed => match session.connection.and_then(|id| connections.get(id)) {
                 Some(connection) if connection.server.is_ready() => Readiness::Ready,
@@ -172,12 +171,7 @@ impl Broker {
     }
 
     fn offer_again(&mut self, now: Instant, outgoing: Outgoing) {
-        let whole = outgoing.share.clone();
-        let inner = whole.as_ref().and_then(|whole| whole.as_filter().shared());
-        let hit = whole
-            .as_ref()
-            .zip(inner)
-            .map(|(whole, (_, filter))| GroupHit { filter: filter.into(), whole: Arc::clone(whole) });
+        let hit = outgoing.share.clone().map(|whole| GroupHit { whole });
         match hit.and_then(|hit| Some((self.choose(now, &hit)?, hit))) {
             Some((chosen, hit)) => {
                 let again = hit.outgoing(now, &outgoing.message, &chosen);
